@@ -372,7 +372,7 @@ UNION SELECT CAST(service AS BINARY) FROM {audit} ORDER BY service LIMIT 1844674
         "SELECT k.run_id, NULL FROM {lock} k
 STRAIGHT_JOIN {lease} e ON e.service = k.service AND e.lane = k.lane
 WHERE k.service = $service AND k.lane = $lane LIMIT 1 FOR UPDATE NOWAIT",
-        "UPDATE {lock} SET fencing_token = IF(run_id = $run_id, fencing_token, fencing_token + 1), run_id = $run_id,
+        "UPDATE {lock} SET fencing_token = IF(run_id = $run_id, fencing_token, GREATEST(fencing_token, $floor) + 1), run_id = $run_id,
   owner = $owner, acquired_at = UTC_TIMESTAMP(6), pipeline_digest = NULL
 WHERE service = $service AND lane = $lane AND (run_id = $run_id OR (fencing_token = $force AND run_id <> X'')
   OR ($force IS NULL AND EXISTS (SELECT 1 FROM {lease} e

@@ -422,7 +422,8 @@ e AS (
   UPDATE {lease} e SET run_id = $run_id, activity = NULL,
     expires_at = clock_timestamp() + $lease_ms * interval '1 millisecond'
   FROM c WHERE e.service = c.service AND e.lane = c.lane)
-UPDATE {lock} k SET fencing_token = CASE WHEN c.run_id = $run_id THEN k.fencing_token ELSE k.fencing_token + 1 END,
+UPDATE {lock} k SET fencing_token = CASE WHEN c.run_id = $run_id THEN k.fencing_token
+    ELSE greatest(k.fencing_token, $floor) + 1 END,
   run_id = $run_id, owner = $owner, acquired_at = clock_timestamp(), pipeline_digest = NULL
 FROM c WHERE k.service = c.service AND k.lane = c.lane RETURNING c.run_id, k.fencing_token"],
     // The lease's own run is compared: an update that had to wait checks this row again, and not

@@ -119,8 +119,13 @@ pub struct Control {
 pub enum ControlChange<'a> {
     /// Asks the owner; `None` withdraws the request.
     Request(Option<&'a ControlRequest>),
-    /// Sets the state, and removes the request.
-    State(&'a str),
+    /// Sets the state, and removes the request for this action, if it is there.
+    State {
+        /// The state.
+        state: &'a str,
+        /// The action that led to it.
+        acted: Option<&'a str>,
+    },
     /// Sets how the batches are to be.
     Tune {
         /// The pause between two batches, in milliseconds.

@@ -494,7 +494,8 @@ WHERE k.service = $service AND k.lane = $lane AND k.run_id <> $run_id AND $force
     acquire: &[
         "SELECT run_id, NULL FROM {lock} WHERE service = $service AND lane = $lane",
         concat!(
-            "UPDATE {lock} SET fencing_token = fencing_token + (run_id <> $run_id), run_id = $run_id, owner = $owner,
+            "UPDATE {lock} SET fencing_token = CASE WHEN run_id = $run_id THEN fencing_token
+    ELSE max(fencing_token, $floor) + 1 END, run_id = $run_id, owner = $owner,
   acquired_at = $now_text, pipeline_digest = NULL
 WHERE service = $service AND lane = $lane AND EXISTS (SELECT 1 FROM {lease} e
   WHERE e.service = $service AND e.lane = $lane AND (run_id = $run_id OR (fencing_token = $force AND run_id <> '')

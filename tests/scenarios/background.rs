@@ -1,5 +1,6 @@
 //! Changes in the background: `run` leaves them for later, and the replicas share them out.
 
+mod issues;
 mod moved;
 mod refused;
 mod required;

@@ -1,5 +1,6 @@
 //! Operators pause, resume, cancel and tune a change in batches, and throttles let it wait.
 
+mod anew;
 mod elsewhere;
 mod refused;
 mod throttled;

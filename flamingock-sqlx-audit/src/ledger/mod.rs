@@ -302,7 +302,7 @@ impl<B: Backend> Ledger<B> {
     /// Acquires the lock if it is free or its lease has ended; never waits for another session.
     /// `lease` is `None` if it ends with the process. `force` takes the lock from the live owner
     /// with this fencing token, and only from that one. The run that has the lock already gets it
-    /// again, with the same fencing token.
+    /// again, with the same fencing token. A new token is larger than that of `wanted`.
     ///
     /// # Errors
     /// Any error of the database; close the connection then. That the lock has another owner is no
@@ -316,6 +316,7 @@ impl<B: Backend> Ledger<B> {
         force: Option<i64>,
     ) -> Result<Option<Acquired>> {
         let mut params = lease_params(wanted, lease);
+        params.push(("floor", wanted.fencing_token.into()));
         params.push(("owner", owner.into()));
         params.push(("force", force.into()));
         let statements = B::DIALECT

@@ -184,7 +184,9 @@ impl<B: Backend> Ledger<B> {
                 ),
                 ("reason", request.and_then(|one| one.reason.clone()).into()),
             ]),
-            ControlChange::State(state) => params.push(("state", (*state).into())),
+            ControlChange::State { state, acted } => {
+                params.extend([("state", (*state).into()), ("acted", text(*acted).into())]);
+            }
             ControlChange::Tune { pause_ms, throttle } => params.extend([
                 ("pause_ms", (*pause_ms).into()),
                 ("throttle", text(*throttle).into()),

@@ -14,8 +14,14 @@ VALUES ($service, $change_id, %none%, 'running', $attempt, %none%, 0, $digest, 0
 const TAKE: &str = "UPDATE {progress} SET attempt = $attempt, digest = $digest,
   waits_for = NULL, updated_at = %now%,
   started_at = CASE WHEN %anew% THEN %now% ELSE started_at END,
-  state = CASE WHEN state IN ('paused', 'cancelled') THEN state WHEN %anew% THEN 'running'
-    WHEN state = 'finished' THEN state ELSE 'running' END,
+  state = CASE WHEN %anew% THEN 'running'
+    WHEN state IN ('paused', 'cancelled', 'finished') THEN state ELSE 'running' END,
+  request = CASE WHEN %anew% THEN NULL ELSE request END,
+  request_operator = CASE WHEN %anew% THEN NULL ELSE request_operator END,
+  request_reason = CASE WHEN %anew% THEN NULL ELSE request_reason END,
+  requested_at = CASE WHEN %anew% THEN NULL ELSE requested_at END,
+  pause_ms = CASE WHEN %anew% THEN NULL ELSE pause_ms END,
+  throttle = CASE WHEN %anew% THEN NULL ELSE throttle END,
   metadata = CASE WHEN %anew% THEN NULL ELSE metadata END,
   batch_cursor = CASE WHEN %anew% THEN NULL ELSE batch_cursor END,
   upper_bound = CASE WHEN %anew% THEN NULL ELSE upper_bound END,
@@ -64,7 +70,9 @@ ORDER BY change_id LIMIT 100000";
 
 const CLEAR: &str =
     "UPDATE {progress} SET state = 'cleared', batch_cursor = NULL, upper_bound = NULL,
-  total_rows = NULL, batches = 0, done_rows = 0, metadata = NULL, updated_at = %now%
+  total_rows = NULL, batches = 0, done_rows = 0, metadata = NULL, updated_at = %now%,
+  request = NULL, request_operator = NULL, request_reason = NULL, requested_at = NULL,
+  pause_ms = NULL, throttle = NULL, waits_for = NULL
 WHERE %row%";
 
 /// What operators have asked for, and how the batches are to be.
@@ -77,9 +85,12 @@ const REQUEST: &str = "UPDATE {progress} SET request = $request, request_operato
   request_reason = $reason, requested_at = CASE WHEN $request IS NULL THEN NULL ELSE %now% END
 WHERE %row% AND state NOT IN ('finished', 'cleared')";
 
-/// Records what a request has led to.
-const SET_STATE: &str = "UPDATE {progress} SET state = $state, request = NULL,
-  request_operator = NULL, request_reason = NULL, requested_at = NULL, waits_for = NULL
+/// Records what a request has led to, and removes that request; another one stays.
+const SET_STATE: &str = "UPDATE {progress} SET state = $state, waits_for = NULL,
+  request_operator = CASE WHEN request = $acted THEN NULL ELSE request_operator END,
+  request_reason = CASE WHEN request = $acted THEN NULL ELSE request_reason END,
+  requested_at = CASE WHEN request = $acted THEN NULL ELSE requested_at END,
+  request = CASE WHEN request = $acted THEN NULL ELSE request END
 WHERE %row% AND state NOT IN ('finished', 'cleared')";
 
 const TUNE: &str = "UPDATE {progress} SET pause_ms = $pause_ms, throttle = $throttle
@@ -141,7 +152,7 @@ impl ProgressSql {
     pub(super) fn change_control(&self, change: &ControlChange<'_>) -> String {
         self.filled(match change {
             ControlChange::Request(_) => REQUEST,
-            ControlChange::State(_) => SET_STATE,
+            ControlChange::State { .. } => SET_STATE,
             ControlChange::Tune { .. } => TUNE,
             ControlChange::Wait(_) => WAIT,
         })

@@ -79,6 +79,15 @@ impl ControlAction {
         }
     }
 
+    /// Returns the action that leads to a state; `None` for one that works on.
+    pub(crate) fn of(state: ProgressState) -> Option<ControlAction> {
+        match state {
+            ProgressState::Paused => Some(ControlAction::Pause),
+            ProgressState::Cancelled => Some(ControlAction::Cancel),
+            ProgressState::Running | ProgressState::Finished => None,
+        }
+    }
+
     /// Returns the state of the entry that records that the run took up the request.
     pub(crate) fn entry(self) -> State {
         match self {
@@ -159,8 +168,13 @@ impl ProgressControl {
 pub enum ControlChange {
     /// Asks the run; `None` withdraws the request.
     Request(Option<ControlRequest>),
-    /// Sets the state, and removes the request.
-    State(ProgressState),
+    /// Sets the state, and removes the request for this action; another request stays.
+    State {
+        /// The state.
+        state: ProgressState,
+        /// The action that led to it.
+        acted: Option<ControlAction>,
+    },
     /// Sets how the batches are to be; `None` leaves that to the application.
     Tune {
         /// The pause between two batches.

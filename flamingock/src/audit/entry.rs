@@ -360,10 +360,13 @@ mod tests {
             "STARTED",
             "ROLLBACK_FAILED",
             "MANUAL_MARKED_AS_APPLIED",
-            "PAUSED",
+            "SUSPENDED",
         ] {
             assert_eq!(State::from(text).as_str(), text);
         }
-        assert_eq!(State::from("PAUSED"), State::Unknown("PAUSED".to_owned()));
+        assert_eq!(
+            State::from("SUSPENDED"),
+            State::Unknown("SUSPENDED".to_owned())
+        );
     }
 }

@@ -46,6 +46,9 @@ pub struct AcquireRequest {
     /// from one that came after it, and not if the lock is free. `None` acquires the lock only if
     /// it is free or its lease has ended.
     pub force: Option<i64>,
+    /// A new fencing token is larger than this one: that of the service's other lanes, so that a
+    /// change can move from one to another.
+    pub floor: i64,
 }
 
 /// One acquisition of a service's lock, identified by its fencing token.

@@ -186,6 +186,9 @@ impl AuditStore for MemoryStore {
         let now = SystemTime::now();
         let control = before.as_ref().map(|saved| saved.control.clone());
         let mut control = control.unwrap_or(ProgressControl::new(ProgressState::Running));
+        let is_own = before
+            .as_ref()
+            .is_some_and(|saved| claim.owns(&saved.progress));
         let (progress, started_at) = match before {
             Some(Saved { progress, .. }) if progress.fencing_token > claim.grant.fencing_token => {
                 return Ok(Some(progress));
@@ -194,10 +197,10 @@ impl AuditStore for MemoryStore {
             Some(saved) if !claim.from_start => (saved.progress, saved.started_at),
             before => (before.map(|saved| saved.progress).unwrap_or_default(), now),
         };
-        let halted = control.state.is_halted();
-        if claim.from_start && !halted {
-            control.state = ProgressState::Running;
+        if claim.from_start && !is_own {
+            control = ProgressControl::new(ProgressState::Running);
         }
+        let halted = control.state.is_halted();
         let progress = Progress {
             halted,
             ..progress.claimed(claim)
@@ -267,9 +270,10 @@ impl AuditStore for MemoryStore {
                     ..request
                 });
             }
-            ControlChange::State(state) => {
+            ControlChange::State { state, acted } => {
                 saved.control.state = *state;
-                saved.control.request = None;
+                let request = saved.control.request.take();
+                saved.control.request = request.filter(|one| Some(one.action) != *acted);
                 saved.waits_for = None;
                 saved.progress.halted = state.is_halted();
             }
@@ -400,8 +404,14 @@ impl LockStore for MemoryStore {
         // A new lane continues the fencing tokens of the service.
         let of_service = shared.locks.iter().filter(|(at, _)| at.0 == claim.service);
         let last = of_service.map(|(_, lock)| lock.row.fencing_token).max();
-        let last = lock.map(|lock| lock.row.fencing_token).or(last);
-        let fencing_token = last.unwrap_or(0) + i64::from(!is_own);
+        let last = lock
+            .map(|lock| lock.row.fencing_token)
+            .or(last)
+            .unwrap_or(0);
+        let fencing_token = match is_own {
+            true => last,
+            false => last.max(claim.floor) + 1,
+        };
         let previous_run = before;
         let now = SystemTime::now();
         let row = LockStatus {

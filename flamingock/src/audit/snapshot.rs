@@ -140,6 +140,12 @@ impl Snapshot {
         self.lock.as_ref().is_some_and(|lock| lock.held)
     }
 
+    /// Returns the largest fencing token of the service's lanes that were read.
+    pub(crate) fn floor(&self) -> i64 {
+        let locks = self.lock.iter().chain(&self.lanes);
+        locks.map(|lock| lock.fencing_token).max().unwrap_or(0)
+    }
+
     /// Returns the lock of a change in the background, if it has an owner whose lease has not ended.
     pub(crate) fn in_background(&self, change_id: &str) -> Option<&LockStatus> {
         if self.lanes.is_empty() {

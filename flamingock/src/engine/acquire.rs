@@ -291,6 +291,11 @@ impl Prepared {
             owner: self.owner(),
             lease: self.settings.lock.lease,
             force: None,
+            // Without other lanes, the lock counts on by itself.
+            floor: match snapshot.lanes.is_empty() {
+                true => 0,
+                false => snapshot.floor(),
+            },
         };
         let deadline = self.began + self.settings.lock.wait;
         let obtained = Lease::take(&self.store, &claim, deadline, signals).await;

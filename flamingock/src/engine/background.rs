@@ -36,10 +36,15 @@ use crate::report::error::Error;
 use crate::report::run::{Outcome, Report};
 use crate::util::error_chain::ErrorChain;
 
+/// How often an instance that stays looks whether an operator has resumed a change.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// How the work on one change ended.
 enum Ended {
-    /// There was nothing to do, or nothing that may be done.
-    NotRun,
+    /// The change is applied, or not selected by tags.
+    Settled,
+    /// Something keeps the change from running.
+    Blocked,
     Executed(Box<(ExecutionOutcome, Duration)>),
     /// The run was asked to stop.
     Stopped,
@@ -64,9 +69,48 @@ impl Prepared {
         for (ended, stage) in done.iter_mut().zip(stages) {
             ended.resize_with(stage.changes.len(), || None);
         }
-        let mut run_state = RunState::GoesOn;
+        let run_state = self.each_in_background(&mut done, signals).await?;
+        let mut plan = self.look_at_all().await?.1;
+        self.note_required(&mut plan).await;
+        if run_state == RunState::GoesOn && plan.is_settled() {
+            self.note_that_all_is_applied(signals).await;
+        }
+        conclude(self.report(&plan, &done), run_state, signals)
+    }
+
+    /// Runs the changes. An instance that stays looks again at those that an operator has paused.
+    async fn each_in_background(
+        &self,
+        done: &mut Done,
+        signals: &StopSignal,
+    ) -> Result<RunState, Error> {
+        loop {
+            let run_state = self.pass(done, signals).await?;
+            let is_paused = |ended: &Option<(ExecutionOutcome, Duration)>| {
+                ended
+                    .as_ref()
+                    .is_some_and(|(executed, _)| executed.outcome == Outcome::Paused)
+            };
+            let is_over = !self.stays
+                || run_state != RunState::GoesOn
+                || signals.now() != StopReason::No
+                || !done.iter().flatten().any(is_paused);
+            if is_over {
+                return Ok(run_state);
+            }
+            tokio::select! {
+                biased;
+                _ = signals.wait(|stop| *stop != StopReason::No) => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+
+    /// Runs each change once, as far as those before it are applied.
+    async fn pass(&self, done: &mut Done, signals: &StopSignal) -> Result<RunState, Error> {
+        let stages = &self.pipeline.stages;
         let mut halted = vec![false; stages.len()];
-        'stages: for (index, stage) in stages.iter().enumerate() {
+        for (index, stage) in stages.iter().enumerate() {
             halted[index] = stage.after.iter().any(|before| halted[*before]);
             for (place, change) in stage.changes.iter().enumerate() {
                 let selected = self.settings.selects(change);
@@ -74,26 +118,24 @@ impl Prepared {
                     continue;
                 }
                 match self.once_free((index, place), signals).await? {
-                    Ended::NotRun => {}
+                    Ended::Settled => {}
+                    Ended::Blocked => halted[index] = true,
                     Ended::Executed(executed) => {
-                        let goes_on = executed.0.outcome.is_applied();
-                        halted[index] |= !goes_on;
-                        run_state = executed.0.run_state.clone();
-                        done[index][place] = Some(*executed);
+                        halted[index] |= !executed.0.outcome.is_applied();
+                        let run_state = executed.0.run_state.clone();
+                        let before = done[index][place].replace(*executed);
+                        if before.is_none() && halted[index] {
+                            tracing::info!(change.id = change.id, "those after it wait");
+                        }
                         if run_state != RunState::GoesOn {
-                            break 'stages;
+                            return Ok(run_state);
                         }
                     }
-                    Ended::Stopped => break 'stages,
+                    Ended::Stopped => return Ok(RunState::GoesOn),
                 }
             }
         }
-        let mut plan = self.look_at_all().await?.1;
-        self.note_required(&mut plan).await;
-        if run_state == RunState::GoesOn && plan.is_settled() {
-            self.note_that_all_is_applied(signals).await;
-        }
-        conclude(self.report(&plan, &done), run_state, signals)
+        Ok(RunState::GoesOn)
     }
 
     async fn look_at_all(&self) -> Result<(Snapshot, Plan), Error> {
@@ -152,8 +194,7 @@ impl Prepared {
         if let Some(halted) = plan.stages[at.0][at.1].halted() {
             let halted = ErrorChain::text(&halted);
             let halted = ExecutionOutcome::failed(Outcome::Paused, halted);
-            let ended = Ended::Executed(Box::new((halted, Duration::ZERO)));
-            return Ok((!self.stays).then_some(ended));
+            return Ok(Some(Ended::Executed(Box::new((halted, Duration::ZERO)))));
         }
         // The loss of either lock must not end the whole run.
         let (held, own) = (signals.of_another_lock(), signals.of_another_lock());
@@ -164,7 +205,8 @@ impl Prepared {
             return Ok(None);
         };
         let looked = self.look_at_all().await;
-        let kept_lock = held.now() == StopReason::No;
+        // Whoever has the lock of the start keeps all others from beginning.
+        let kept_lock = startup.confirm().await.is_ok();
         self.release(startup, None, None).await;
         let plan = match looked {
             Ok((_, plan)) if kept_lock => plan,
@@ -179,20 +221,7 @@ impl Prepared {
         }
         self.execute_in(lane, &plan, at, signals, &own)
             .await
-            .map(|ended| self.unless_it_stays(ended))
-    }
-
-    /// An instance that stays looks again once an operator has paused the change, or another
-    /// instance has its lane: that may end, too.
-    fn unless_it_stays(&self, ended: Ended) -> Option<Ended> {
-        let looks_again = match &ended {
-            Ended::Executed(executed) => {
-                let is_paused = executed.0.outcome == Outcome::Paused;
-                is_paused || matches!(executed.0.run_state, RunState::Lost(_))
-            }
-            Ended::NotRun | Ended::Stopped => false,
-        };
-        (!(looks_again && self.stays)).then_some(ended)
+            .map(Some)
     }
 
     /// Takes the lock, and the lane of a change. Returns `None` if one of them has an owner.
@@ -206,7 +235,8 @@ impl Prepared {
         let Some(startup) = self.take_the_lock(snapshot, plan, held).await? else {
             return Ok(None);
         };
-        match self.take_lane(change_id, own).await {
+        let floor = snapshot.floor().max(startup.grant().fencing_token);
+        match self.take_lane(change_id, floor, own).await {
             Ok(Some(lane)) => Ok(Some(Locks { startup, lane })),
             other => {
                 self.release(startup, None, None).await;
@@ -219,6 +249,7 @@ impl Prepared {
     pub(super) async fn take_lane(
         &self,
         change_id: &str,
+        floor: i64,
         signals: &StopSignal,
     ) -> Result<Option<Lease>, Error> {
         let (service, lane) = (&self.settings.service, background_lane(change_id));
@@ -231,6 +262,7 @@ impl Prepared {
             owner: self.owner(),
             lease: self.settings.lock.lease,
             force: None,
+            floor,
         };
         let deadline = Instant::now() + self.settings.lock.wait;
         let taken = Lease::take(&self.store, &claim, deadline, signals).await;
@@ -299,9 +331,16 @@ impl Prepared {
         let held = signals.of_another_lock();
         let noted = async {
             let (snapshot, plan) = self.look_at_all().await?;
-            match self.take_the_lock(&snapshot, &plan, &held).await? {
-                Some(lease) => self.run_locked(lease, &held).await.map(drop),
-                None => Ok(()),
+            let Some(lease) = self.take_the_lock(&snapshot, &plan, &held).await? else {
+                return Ok(());
+            };
+            // What was undone meanwhile stays so until the next start.
+            match self.look_at_all().await {
+                Ok((_, plan)) if plan.is_settled() => self.run_locked(lease, &held).await.map(drop),
+                looked => {
+                    self.release(lease, None, None).await;
+                    looked.map(drop)
+                }
             }
         };
         if let Err(error) = noted.await {
@@ -310,29 +349,44 @@ impl Prepared {
     }
 
     /// Makes sure that nobody works in the background on these changes, and that an earlier owner
-    /// of their lanes can commit nothing any more. This run has the lock, so nobody begins.
+    /// of their lanes can commit nothing any more. This run has the lock, so nobody begins. Returns
+    /// whether it has closed one: what its owner has committed meanwhile must be read again.
     pub(super) async fn close_lanes(
         &self,
         ids: impl Iterator<Item = &str>,
         snapshot: &Snapshot,
-    ) -> Result<(), Error> {
-        for id in ids.filter(|_| !snapshot.lanes.is_empty()) {
+    ) -> Result<bool, Error> {
+        let mut closed = false;
+        if snapshot.lanes.is_empty() {
+            return Ok(closed);
+        }
+        for id in ids {
             let lane = background_lane(id);
-            if !snapshot.lanes.iter().any(|lock| lock.lane == lane) {
-                continue;
-            }
-            let signals = StopSignal::new(self.settings.lock.wait);
-            match self.take_lane(id, &signals).await? {
-                Some(lease) => self.release(lease, None, None).await,
-                None => {
-                    let text = format!(
-                        "the change {id:?} is being worked on in the background: run again when that has ended"
-                    );
-                    return Err(crate::report::error::invalid(&text));
-                }
+            if snapshot.lanes.iter().any(|lock| lock.lane == lane) {
+                self.close_lane(id, snapshot.floor()).await?;
+                closed = true;
             }
         }
-        Ok(())
+        Ok(closed)
+    }
+
+    /// Waits for an operator who has it for a moment.
+    async fn close_lane(&self, id: &str, floor: i64) -> Result<(), Error> {
+        let deadline = Instant::now() + self.settings.lock.wait;
+        loop {
+            let signals = StopSignal::new(self.settings.lock.wait);
+            if let Some(lease) = self.take_lane(id, floor, &signals).await? {
+                self.release(lease, None, None).await;
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let text = format!(
+                    "the change {id:?} is being worked on in the background: run again when that has ended"
+                );
+                return Err(crate::report::error::invalid(&text));
+            }
+            tokio::time::sleep(self.settings.lock.poll).await;
+        }
     }
 }
 
@@ -340,11 +394,10 @@ impl Prepared {
 fn nothing_to_do(plan: &Plan, at: (usize, usize)) -> Option<Ended> {
     let decision = &plan.stages[at.0][at.1].decision;
     match decision {
-        Decision::Skip | Decision::Filtered | Decision::Issue(_) | Decision::Waits(_) => {
-            Some(Ended::NotRun)
-        }
+        Decision::Skip | Decision::Filtered => Some(Ended::Settled),
+        Decision::Issue(_) | Decision::Waits(_) => Some(Ended::Blocked),
         // An undo, or an earlier version of the application, left something to do before.
-        _ if has_open_before(plan, at) => Some(Ended::NotRun),
+        _ if has_open_before(plan, at) => Some(Ended::Blocked),
         Decision::Apply
         | Decision::Again
         | Decision::Verify(_)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::settings::Settings;
 use crate::audit::entry::{LatestEntry, State};
 use crate::audit::snapshot::Snapshot;
-use crate::audit::store::Store;
+use crate::audit::store::{Store, whole_snapshot};
 use crate::change::names::DEFAULT;
 use crate::change::problem::Problem;
 use crate::plan::pipeline::Pipeline;
@@ -34,7 +34,7 @@ pub(crate) async fn refuse(
     let deadline = Instant::now() + PATIENCE.min(settings.lock.wait);
     let mut theirs;
     loop {
-        theirs = store.snapshot(DEFAULT, "").await.map_err(Error::store)?;
+        theirs = whole_snapshot(store, DEFAULT).await.map_err(Error::store)?;
         if !theirs.is_held() || Instant::now() >= deadline {
             break;
         }
@@ -74,7 +74,8 @@ fn reason(theirs: &Snapshot, pipeline: &Pipeline) -> Option<String> {
 
 /// Describes the owner of a service's lock, if there is one.
 pub(crate) fn at_work(theirs: &Snapshot, service: &str) -> Option<String> {
-    let lock = theirs.lock.clone().filter(|lock| lock.held)?;
+    let mut locks = theirs.lock.iter().chain(&theirs.lanes);
+    let lock = locks.find(|lock| lock.held)?;
     Some(format!(
         "the lock of the service \"{service}\" is live, owned by {}",
         lock

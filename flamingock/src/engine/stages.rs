@@ -154,8 +154,11 @@ impl Prepared {
         let mut snapshot = self.look_under_the_lock(lease).await?;
         let mut plan = self.plan_to_run(&mut snapshot, Looks::Settled)?;
         let pending = plan.steps().filter(|step| step.is_pending());
-        self.close_lanes(pending.map(|step| step.definition.id), &snapshot)
-            .await?;
+        let ids = pending.map(|step| step.definition.id);
+        if self.close_lanes(ids, &snapshot).await? {
+            snapshot = self.look_under_the_lock(lease).await?;
+            plan = self.plan_to_run(&mut snapshot, Looks::Settled)?;
+        }
         self.note_required(&mut plan).await;
         self.refuse_unfit_scripts(&plan).await?;
         self.tell_plan(&plan);

@@ -163,7 +163,12 @@ impl Prepared {
         let plan = self.plan(&mut snapshot, Looks::Settled)?;
         let chosen = self.chosen(&plan, undo, &self.applied_by_run(undo).await?)?;
         let ids = chosen.iter().map(|step| step.definition.id);
-        self.close_lanes(ids, &snapshot).await?;
+        let closed = self.close_lanes(ids, &snapshot).await?;
+        let plan = match closed {
+            true => self.plan(&mut self.read().await?, Looks::Settled)?,
+            false => plan.clone(),
+        };
+        let chosen = self.chosen(&plan, undo, &self.applied_by_run(undo).await?)?;
         self.refuse_unfit_rollbacks(&chosen).await?;
         self.events.emit(EventKind::Planned {
             changes: chosen.len(),

@@ -1,6 +1,7 @@
 //! What a plan leaves to the background, and what waits for it. Pure: no clock, no store, no async.
 
 use super::decision::{Decision, Wait};
+use super::step::is_applied;
 use super::steps::Plan;
 use crate::audit::grant::background_lane;
 use crate::audit::snapshot::LockStatus;
@@ -35,7 +36,11 @@ impl Plan {
         let open: Vec<&'static str> = self
             .steps()
             .filter(|step| step.definition.is_background())
-            .filter(|step| step.decision != Decision::Skip)
+            .filter(|step| {
+                let latest = step.latest.as_ref();
+                let applied = latest.is_some_and(|latest| is_applied(&latest.state));
+                !applied && step.decision != Decision::Skip
+            })
             .map(|step| step.definition.id)
             .collect();
         for step in self.stages.iter_mut().flatten() {

@@ -69,9 +69,9 @@ impl Pipeline {
             }
         }
         problems.extend(required::problems(|| {
-            let of_stage = |(place, stage): (usize, &PlacedStage)| {
-                let changes = stage.changes.clone();
-                changes.into_iter().map(move |change| (place, change))
+            let of_stage = |(index, stage): (usize, &PlacedStage)| {
+                let changes = stage.changes.clone().into_iter().enumerate();
+                changes.map(move |(place, change)| ((index, place), change))
             };
             stages.iter().enumerate().flat_map(of_stage)
         }));

@@ -7,18 +7,18 @@ use crate::change::problem::Problem;
 use crate::util::near_miss::did_you_mean;
 
 /// Returns a problem for each change that requires one that it cannot wait for. `placed` returns the
-/// changes with the positions of their stages.
+/// changes with the positions of their stages, and in them.
 pub(super) fn problems<I>(placed: impl Fn() -> I) -> Vec<Problem>
 where
-    I: Iterator<Item = (usize, &'static Definition)>,
+    I: Iterator<Item = ((usize, usize), &'static Definition)>,
 {
     if placed().all(|(_, change)| change.requires.is_none()) {
         return Vec::new();
     }
-    let known: HashMap<&str, (usize, &Definition)> = placed()
+    let known: HashMap<&str, ((usize, usize), &Definition)> = placed()
         .map(|(place, change)| (change.id, (place, change)))
         .collect();
-    let problem = |(place, change): (usize, &'static Definition)| {
+    let problem = |(place, change): ((usize, usize), &'static Definition)| {
         let id = change.requires?;
         let rule = match known.get(id) {
             _ if change.is_background() => {
@@ -31,10 +31,13 @@ where
             Some((_, required)) if !required.is_background() => {
                 "which does not run in the background: give it `phase = \"background\"`, or this one a later order".to_owned()
             }
-            Some((later, required)) if *later > place => format!(
+            Some((later, required)) if later.0 > place.0 => format!(
                 "of the stage {:?}, which runs after the stage {:?}",
                 required.stage, change.stage
             ),
+            Some((later, _)) if *later > place => {
+                "which comes later in its stage: give it a lower order".to_owned()
+            }
             Some(_) => return None,
         };
         let message = format!("the change {:?} requires {id:?}, {rule}", change.id);

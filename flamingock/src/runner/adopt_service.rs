@@ -5,6 +5,7 @@ use super::builder::Runner;
 use crate::audit::entry::{LatestEntry, NewEntry, Origin, State};
 use crate::audit::grant::LockGrant;
 use crate::audit::snapshot::Snapshot;
+use crate::audit::store::whole_snapshot;
 use crate::change::names;
 use crate::engine;
 use crate::engine::collect::open_storage as open;
@@ -48,7 +49,7 @@ impl Runner {
             )));
         }
         let store = &storage.store;
-        let theirs = store.snapshot(from, "").await.map_err(Error::store)?;
+        let theirs = whole_snapshot(&**store, from).await.map_err(Error::store)?;
         if let Some(reason) = engine::at_work(&theirs, from) {
             return Err(invalid(&format!(
                 "{reason}: nothing was adopted, since it may be applying changes. Try again when it has ended"
@@ -79,7 +80,12 @@ impl Runner {
     /// Adopts the changes; the caller holds the other service's lock.
     async fn adopt_under_both(&self, storage: &Storage, from: &str) -> Result<usize, Error> {
         let store = &storage.store;
-        let theirs = store.snapshot(from, "").await.map_err(Error::store)?;
+        let theirs = whole_snapshot(&**store, from).await.map_err(Error::store)?;
+        if let Some(lane) = theirs.lanes.iter().find(|lane| lane.held) {
+            return Err(invalid(&format!(
+                "the service \"{from}\" works in the background, by {lane}: nothing was adopted. Try again when it has ended"
+            )));
+        }
         self.refuse_open(&theirs, from)?;
         let lease = self.take_lock(storage).await?;
         let adopted = self

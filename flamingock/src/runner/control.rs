@@ -83,6 +83,8 @@ struct Batches {
     lane: String,
     /// Whether that lane does not exist yet.
     opens_lane: bool,
+    /// The largest fencing token of the service.
+    floor: i64,
     /// How long to wait for the batch in progress.
     wait: Duration,
 }
@@ -294,6 +296,7 @@ impl Runner {
             is_halted,
             wait: self.settings.lock.bounded().wait,
             opens_lane: has_lane && !exists,
+            floor: snapshot.floor(),
             lane: if has_lane { lane } else { STARTUP.to_owned() },
         })
     }
@@ -317,40 +320,68 @@ impl Runner {
         entry: State,
         reason: &str,
     ) -> Result<bool, Error> {
-        let claim = AcquireRequest {
-            lane: batches.lane.clone(),
-            ..self.claim(None)
-        };
         let storage = &batches.storage;
-        if batches.opens_lane {
-            let opened = storage.store.open_lane(&batches.service, &batches.lane);
-            opened.await.map_err(Error::store)?;
-        }
-        let Some(lease) = self.take(storage, &claim).await? else {
+        // Whoever has the lock of the start keeps all others from beginning.
+        let Some(startup) = self.take(storage, &self.claim(None)).await? else {
             return Ok(false);
         };
         let set = async {
+            if batches.lane != STARTUP && !self.is_free(batches).await? {
+                return Ok(false);
+            }
             let snapshot = self.look_at(storage).await?;
             let latest = snapshot
                 .latest
                 .into_iter()
                 .find(|latest| latest.change_id == batches.id);
-            // It has ended meanwhile.
             let Some(latest) = latest.filter(in_batches) else {
-                return Ok(());
+                return Err(invalid(&format!(
+                    "the change {:?} has ended meanwhile",
+                    batches.id
+                )));
             };
             // A run has taken up the request meanwhile.
             if latest.state != entry {
                 let entry = self.entry_of_control(&latest, entry, reason);
-                let store = &storage.store;
-                let appended: Result<i64, StoreError> = store.append(lease.grant(), &[entry]).await;
+                let appended = storage.store.append(startup.grant(), &[entry]).await;
                 appended.map_err(Error::store)?;
             }
-            batches.change(&ControlChange::State(state)).await
+            let acted = match latest.state {
+                State::Paused => Some(ControlAction::Pause),
+                State::Cancelled => Some(ControlAction::Cancel),
+                _ => ControlAction::of(state),
+            };
+            batches
+                .change(&ControlChange::State { state, acted })
+                .await?;
+            Ok(true)
         };
         let set = set.await;
-        let released = lease.release(None).await.map_err(Error::store);
-        set.and(released).map(|()| true)
+        let released = startup.release(None).await.map_err(Error::store);
+        let set = set?;
+        released.map(|()| set)
+    }
+
+    /// Reports whether no instance works on the change in the background. If none does, an earlier
+    /// one can commit nothing any more.
+    async fn is_free(&self, batches: &Batches) -> Result<bool, Error> {
+        let storage = &batches.storage;
+        if batches.opens_lane {
+            return Ok(true);
+        }
+        let claim = AcquireRequest {
+            lane: batches.lane.clone(),
+            floor: batches.floor,
+            ..self.claim(None)
+        };
+        match self.take(storage, &claim).await? {
+            Some(lane) => lane
+                .release(None)
+                .await
+                .map_err(Error::store)
+                .map(|()| true),
+            None => Ok(false),
+        }
     }
 
     fn entry_of_control(&self, latest: &LatestEntry, state: State, reason: &str) -> NewEntry {

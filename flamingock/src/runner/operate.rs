@@ -147,6 +147,7 @@ impl Runner {
             owner: format!("{operator} (process {} on {})", facts.pid, facts.host),
             lease: self.settings.lock.lease,
             force,
+            floor: 0,
         }
     }
 
@@ -218,15 +219,21 @@ impl Runner {
     /// Makes sure that nobody works on a change in the background, and that an earlier owner of its
     /// lane can commit nothing any more. Called with the lock, so nobody begins. Returns whether it
     /// has a lane.
-    async fn close_lane(&self, storage: &Storage, change_id: &str) -> Result<bool, Error> {
+    pub(crate) async fn close_lane(
+        &self,
+        storage: &Storage,
+        change_id: &str,
+    ) -> Result<bool, Error> {
         let snapshot = whole_snapshot(&*storage.store, &self.settings.service).await;
         let lane = background_lane(change_id);
-        let lanes = snapshot.map_err(Error::store)?.lanes;
+        let snapshot = snapshot.map_err(Error::store)?;
+        let (floor, lanes) = (snapshot.floor(), snapshot.lanes);
         let Some(lock) = lanes.into_iter().find(|lock| lock.lane == lane) else {
             return Ok(false);
         };
         let claim = AcquireRequest {
             lane,
+            floor,
             ..self.claim(None)
         };
         match self.take(storage, &claim).await? {

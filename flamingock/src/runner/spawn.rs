@@ -1,6 +1,7 @@
 //! Changes in the background: `Runner::spawn`, and the handle that it returns.
 
 use std::fmt;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -8,10 +9,12 @@ use tokio::task::JoinHandle;
 use super::builder::Runner;
 use super::run::joined;
 use crate::audit::change_progress::ChangeProgress;
+use crate::audit::store_error::StoreErrorKind;
+use crate::engine::mode::Mode;
 use crate::engine::{self, Request};
-use crate::lock::stop::StopSignal;
+use crate::lock::stop::{StopReason, StopSignal};
 use crate::report::error::{Error, ErrorKind};
-use crate::report::run::Report;
+use crate::report::run::{Outcome, Report};
 
 /// How far the work of [`Runner::spawn`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,7 +209,10 @@ async fn work(
     told: watch::Sender<WorkState>,
     waits: bool,
 ) -> Result<Report, Error> {
+    let mode = runner.settings.mode();
+    let applies = mode.is_ok_and(|mode| mode == Mode::Apply);
     let mut left = usize::MAX;
+    let mut pause = SHORTEST_PAUSE;
     loop {
         let started = serve(&runner, Request::Run, &signals).await;
         let report = match &started {
@@ -222,14 +228,30 @@ async fn work(
             let counts = report.counts();
             counts.pending + counts.paused
         });
-        if pending == 0 {
+        if pending == 0 || !applies {
             return ended(started, WorkState::StartFailed, &told);
         }
-        let background = serve(&runner, Request::Background { waits }, &signals).await;
+        let mut background = serve(&runner, Request::Background { waits }, &signals).await;
+        // As a run of its own, because what the earlier one has sent may still arrive.
+        while let Err(error) = &background
+            && waits
+            && may_pass(error)
+            && signals.now() == StopReason::No
+        {
+            tracing::warn!(%error, "the work in the background is tried again");
+            tokio::select! {
+                biased;
+                _ = signals.wait(|stop| *stop != StopReason::No) => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            background = serve(&runner, Request::Background { waits }, &signals).await;
+        }
         match background {
             // What requires the changes in the background can be applied now.
             Ok(_) if started.is_err() => {}
-            Err(error) if error.kind() == ErrorKind::Pending && pending < left => {}
+            Err(error)
+                if error.kind() == ErrorKind::Pending && started.is_err() && pending < left => {}
             result => {
                 let failed = match started {
                     Ok(_) => WorkState::BackgroundFailed,
@@ -239,6 +261,26 @@ async fn work(
             }
         }
         left = pending;
+    }
+}
+
+/// The pauses before the work in the background is tried again.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Reports whether another instance has taken the place of this one, or the database is away: both
+/// may end.
+fn may_pass(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::LeaseLost | ErrorKind::InDoubt => true,
+        _ => [
+            StoreErrorKind::Disconnected,
+            StoreErrorKind::ReadOnly,
+            StoreErrorKind::Busy,
+            StoreErrorKind::Conflict,
+        ]
+        .into_iter()
+        .any(|kind| error.is_store(kind)),
     }
 }
 
@@ -252,8 +294,15 @@ fn ended(
     failed: fn(String) -> WorkState,
     told: &watch::Sender<WorkState>,
 ) -> Result<Report, Error> {
+    let is_done = |report: &Report| {
+        report
+            .changes()
+            .all(|change| change.outcome.is_applied() || change.outcome == Outcome::Filtered)
+    };
     told.send_replace(match &result {
-        Ok(_) => WorkState::Done,
+        Ok(report) if is_done(report) => WorkState::Done,
+        // The mode leaves the rest to other instances.
+        Ok(_) => WorkState::InBackground,
         Err(error) => failed(error.to_string()),
     });
     result

@@ -277,7 +277,7 @@ impl<D: Driver> LockStore for SqlStore<D> {
         let wanted = sqlx_audit::LockGrant {
             service: request.service.clone(),
             lane: request.lane.clone(),
-            fencing_token: 0,
+            fencing_token: request.floor,
             run_id: request.run_id.clone(),
         };
         let lease = self.lease().map(|_| request.lease);

@@ -237,7 +237,10 @@ pub(super) async fn with_control_change<T>(
             };
             sqlx_audit::ControlChange::Request(Some(&request))
         }
-        ControlChange::State(state) => sqlx_audit::ControlChange::State(state.as_str()),
+        ControlChange::State { state, acted } => sqlx_audit::ControlChange::State {
+            state: state.as_str(),
+            acted: acted.map(ControlAction::as_str),
+        },
         ControlChange::Tune { pause, size } => {
             settings = serde_json::json!(Settings { size: *size }).to_string();
             let milliseconds = pause.map(|pause| pause.as_millis());

@@ -52,6 +52,24 @@ async fn not_behind() {}
 )]
 async fn too_early() {}
 
+#[change(
+    id = "too-late",
+    order = "0007",
+    stage = "early",
+    requires = "after-it",
+    register = false
+)]
+async fn too_late() {}
+
+#[change(
+    id = "after-it",
+    order = "0008",
+    stage = "early",
+    phase = "background",
+    register = false
+)]
+async fn after_it() {}
+
 #[tokio::test]
 async fn change_that_cannot_be_waited_for_is_refused() {
     let database = Backend::fresh().await;
@@ -59,13 +77,16 @@ async fn change_that_cannot_be_waited_for_is_refused() {
     let error = Runner::new(&pool)
         .stage(Stage::new("early"))
         .stage(Stage::new("late"))
-        .changes(changes![fill, plain, unknown, not_behind, too_early])
+        .changes(changes![
+            fill, plain, unknown, not_behind, too_early, too_late, after_it
+        ])
         .run()
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     let text = format!("{error:#}");
     for expected in [
+        "the change \"too-late\" requires \"after-it\", which comes later in its stage: give it a lower order",
         "the change \"unknown\" requires \"fil\", which is not there. Did you mean \"fill\"?",
         "the change \"not-behind\" requires \"plain\", which does not run in the background: give it `phase = \"background\"`, or this one a later order",
         "the change \"too-early\" requires \"fill\", of the stage \"late\", which runs after the stage \"early\"",

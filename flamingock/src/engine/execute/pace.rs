@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Longer than the longest pause after which SQLite tries again to write.
 const LONGEST_GAP: Duration = Duration::from_millis(125);
 
+/// How long a throttle may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 const NOT_READ: &str = "the next batch did not run: it could not be read what operators ask for";
 
 /// How large the next batch is.
@@ -119,10 +122,17 @@ impl Execution<'_> {
     /// Asks the throttles. One that fails lets nothing begin, because it cannot tell.
     async fn reason_to_wait(&self) -> Option<String> {
         for throttle in &self.executor.pace.throttles {
-            match throttle.reason_to_wait().await {
-                Ok(None) => {}
-                Ok(Some(reason)) => return Some(reason),
-                Err(error) => return Some(format!("the throttle failed: {error}")),
+            let asked = tokio::time::timeout(PATIENCE, throttle.reason_to_wait());
+            let answer = tokio::select! {
+                biased;
+                _ = self.executor.signals.wait(|stop| *stop != StopReason::No) => return None,
+                answer = asked => answer,
+            };
+            match answer {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(reason))) => return Some(reason),
+                Ok(Err(error)) => return Some(format!("the throttle failed: {error}")),
+                Err(_) => return Some("the throttle does not answer".to_owned()),
             }
         }
         None
@@ -164,7 +174,10 @@ impl Execution<'_> {
         if recorded.outcome != outcome {
             return recorded;
         }
-        let state = ControlChange::State(request.action.state());
+        let state = ControlChange::State {
+            state: request.action.state(),
+            acted: Some(request.action),
+        };
         if let Err(error) = self.change_control(claim, &state).await {
             // The request is still there, so the next run takes it up.
             tracing::warn!(

@@ -276,7 +276,7 @@ fn what_is_not_known_is_an_issue() {
     for recovery in [Manual, Retry] {
         check(&[
             (
-                "PAUSED",
+                "SUSPENDED",
                 "none",
                 "run",
                 recovery,
