@@ -313,8 +313,8 @@ crashes! {
     postgres_change_in_the_background_is_applied_once: Postgres, [SHARED] background;
     mariadb_change_in_the_background_is_applied_once: MariaDb, [SHARED] background;
     mariadb_ddl_in_the_background_is_applied_once_or_an_issue: MariaDb, [DDL] background;
-    sqlite_batches_in_the_background_are_applied_once: Sqlite, [BATCHES, PLAIN] background;
-    postgres_batches_in_the_background_are_applied_once: Postgres, [BATCHES, PLAIN] background;
-    mariadb_batches_in_the_background_are_applied_once: MariaDb, [BATCHES, PLAIN] background;
+    sqlite_batches_in_the_background_are_applied_once: Sqlite, [BATCHES] background;
+    postgres_batches_in_the_background_are_applied_once: Postgres, [BATCHES] background;
+    mariadb_batches_in_the_background_are_applied_once: MariaDb, [BATCHES] background;
     mariadb_to_postgres_change_in_the_background_is_applied_once: MariaDb -> Postgres, [SEPARATE] background;
 }
