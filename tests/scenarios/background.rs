@@ -143,7 +143,7 @@ async fn replicas_share_out_a_change_and_no_start_waits_for_it() {
     assert_eq!(fill.outcome, Outcome::Pending);
     assert!(matches!(fill.notes[..], [Note::Running]), "{fill:?}");
 
-    // Nobody else touches the change meanwhile.
+    // No operator can resolve the change meanwhile.
     let short = LockOptions::default().wait(Duration::from_millis(300));
     let operator = runner(&pool, &gate).lock(short);
     let reason = "it looks interrupted";

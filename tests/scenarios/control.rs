@@ -47,6 +47,14 @@ impl Steps {
         }
     }
 
+    /// Batches without a wait, of which one fails.
+    fn failing_at(batch: i64) -> Steps {
+        Steps {
+            fails_at: batch,
+            ..Steps::new(100)
+        }
+    }
+
     fn began(&self) -> i64 {
         self.began.load(Ordering::SeqCst)
     }
@@ -203,11 +211,10 @@ async fn pause_takes_effect_after_the_batch_and_lasts_until_a_resume() {
 async fn pause_and_cancel_without_an_owner_take_effect_at_once() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 4).await;
-    let failing = Steps {
-        fails_at: 3,
-        ..Steps::new(100)
-    };
-    startup(&pool, &failing).run().await.unwrap_err();
+    startup(&pool, &Steps::failing_at(3))
+        .run()
+        .await
+        .unwrap_err();
     let steps = Steps::new(100);
     let operator = operator(&pool);
     for (state, word) in [
@@ -244,6 +251,34 @@ async fn pause_and_cancel_without_an_owner_take_effect_at_once() {
         "APPLIED",
     ];
     assert_eq!(entries(&pool).await, expected);
+}
+
+#[tokio::test]
+async fn each_instance_that_waits_for_an_operator_ends_once_the_change_is_applied() {
+    let database = Backend::fresh().await;
+    let pool = with_table(&database, 8).await;
+    let steps = Steps::new(1);
+    let first = background(&pool, &steps).spawn();
+    steps.until_batch(2).await;
+    operator(&pool).pause("fill", "a look").await.unwrap();
+    steps.permits.add_permits(100);
+    let second = background(&pool, &steps).spawn();
+    until("the change is paused", async || {
+        state(&pool).await == ProgressState::Paused
+    })
+    .await;
+    // A cancel of what is paused leaves no request.
+    operator(&pool).cancel("fill", "for good").await.unwrap();
+    let progress = operator(&pool).progress().await.unwrap().remove(0);
+    assert_eq!(progress.state, ProgressState::Cancelled);
+    assert_eq!(progress.request, None);
+    operator(&pool).resume("fill", "after all").await.unwrap();
+    let (first, second) = tokio::join!(first.wait(), second.wait());
+    let reports = [first.unwrap(), second.unwrap()];
+    let applied = |report: &flamingock::Report| report.counts().newly_applied;
+    assert_eq!(reports.iter().map(applied).sum::<usize>(), 1);
+    assert!(reports.iter().all(|report| report.counts().paused == 0));
+    assert_eq!(done(&pool).await, batches(1..=BATCHES));
 }
 
 #[tokio::test]

@@ -4,14 +4,13 @@
 //! lock, lane of the change, look, lock released; the change; lane released
 //! ```
 //!
-//! A lane is taken while the run has the lock, so no run of the start works meanwhile, whatever
-//! version of the application it is of. Later ones see the lane.
+//! A run takes the lane while it has the lock of the start. So no other run applies the changes of
+//! the start meanwhile, of any version of the application, and later runs see the lane.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::Instant;
 
 use super::acquire::Waiting;
 use super::execute::outcome::{ExecutionOutcome, RunState};
@@ -22,10 +21,8 @@ use super::prepare::Prepared;
 use super::report_builder::{Done, conclude};
 use super::stage::{Course, OneStage};
 use super::stages::PANICKED;
-use crate::audit::grant::{AcquireRequest, background_lane};
 use crate::audit::snapshot::Snapshot;
 use crate::audit::store::whole_snapshot;
-use crate::audit::store_error::StoreErrorKind;
 use crate::lock::backoff::Backoff;
 use crate::lock::lease::Lease;
 use crate::lock::stop::{StopReason, StopSignal};
@@ -36,7 +33,7 @@ use crate::report::error::Error;
 use crate::report::run::{Outcome, Report};
 use crate::util::error_chain::ErrorChain;
 
-/// How often an instance that stays looks whether an operator has resumed a change.
+/// The pause between two polls of an instance that waits until an operator resumes a change.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How the work on one change ended.
@@ -78,7 +75,7 @@ impl Prepared {
         conclude(self.report(&plan, &done), run_state, signals)
     }
 
-    /// Runs the changes. An instance that stays looks again at those that an operator has paused.
+    /// Runs the changes. An instance that stays polls the changes that an operator has paused.
     async fn each_in_background(
         &self,
         done: &mut Done,
@@ -86,15 +83,10 @@ impl Prepared {
     ) -> Result<RunState, Error> {
         loop {
             let run_state = self.pass(done, signals).await?;
-            let is_paused = |ended: &Option<(ExecutionOutcome, Duration)>| {
-                ended
-                    .as_ref()
-                    .is_some_and(|(executed, _)| executed.outcome == Outcome::Paused)
-            };
             let is_over = !self.stays
                 || run_state != RunState::GoesOn
                 || signals.now() != StopReason::No
-                || !done.iter().flatten().any(is_paused);
+                || !done.iter().flatten().flatten().any(is_paused);
             if is_over {
                 return Ok(run_state);
             }
@@ -118,14 +110,21 @@ impl Prepared {
                     continue;
                 }
                 match self.once_free((index, place), signals).await? {
-                    Ended::Settled => {}
-                    Ended::Blocked => halted[index] = true,
+                    // Another instance has applied a change that was paused here.
+                    Ended::Settled => done[index][place] = unless_paused(done[index][place].take()),
+                    Ended::Blocked => {
+                        halted[index] = true;
+                        done[index][place] = unless_paused(done[index][place].take());
+                    }
                     Ended::Executed(executed) => {
                         halted[index] |= !executed.0.outcome.is_applied();
                         let run_state = executed.0.run_state.clone();
                         let before = done[index][place].replace(*executed);
                         if before.is_none() && halted[index] {
-                            tracing::info!(change.id = change.id, "those after it wait");
+                            tracing::info!(
+                                change.id = change.id,
+                                "later changes of the stage are blocked"
+                            );
                         }
                         if run_state != RunState::GoesOn {
                             return Ok(run_state);
@@ -158,7 +157,7 @@ impl Prepared {
                 Ok(Some(ended)) => return Ok(ended),
                 Ok(None) => {}
                 // The application serves requests meanwhile, and the database comes back.
-                Err(error) if is_passing(&error) => {
+                Err(error) if error.may_pass() => {
                     tracing::warn!(%error, "waiting for the database");
                 }
                 Err(error) => return Err(error),
@@ -205,7 +204,7 @@ impl Prepared {
             return Ok(None);
         };
         let looked = self.look_at_all().await;
-        // Whoever has the lock of the start keeps all others from beginning.
+        // Another run could have taken the lock of the start while this process was paused.
         let kept_lock = startup.confirm().await.is_ok();
         self.release(startup, None, None).await;
         let plan = match looked {
@@ -243,30 +242,6 @@ impl Prepared {
                 other.map(|_| None)
             }
         }
-    }
-
-    /// Takes the lane of a change, unless it has an owner.
-    pub(super) async fn take_lane(
-        &self,
-        change_id: &str,
-        floor: i64,
-        signals: &StopSignal,
-    ) -> Result<Option<Lease>, Error> {
-        let (service, lane) = (&self.settings.service, background_lane(change_id));
-        let opened = self.store.open_lane(service, &lane).await;
-        opened.map_err(Error::store)?;
-        let claim = AcquireRequest {
-            service: service.clone(),
-            lane,
-            run_id: self.run_id.clone(),
-            owner: self.owner(),
-            lease: self.settings.lock.lease,
-            force: None,
-            floor,
-        };
-        let deadline = Instant::now() + self.settings.lock.wait;
-        let taken = Lease::take(&self.store, &claim, deadline, signals).await;
-        taken.map_err(Error::store)
     }
 
     async fn execute_in(
@@ -325,8 +300,8 @@ impl Prepared {
         }
     }
 
-    /// Records that the whole pipeline is applied, so that the next start reads no entries. Without
-    /// that it only takes a little longer.
+    /// Records that the whole pipeline is applied, so that the next start reads no entries. A failure
+    /// only makes that start take a little longer.
     async fn note_that_all_is_applied(&self, signals: &StopSignal) {
         let held = signals.of_another_lock();
         let noted = async {
@@ -334,7 +309,7 @@ impl Prepared {
             let Some(lease) = self.take_the_lock(&snapshot, &plan, &held).await? else {
                 return Ok(());
             };
-            // What was undone meanwhile stays so until the next start.
+            // An operator may have undone a change meanwhile: it stays undone until the next start.
             match self.look_at_all().await {
                 Ok((_, plan)) if plan.is_settled() => self.run_locked(lease, &held).await.map(drop),
                 looked => {
@@ -347,56 +322,25 @@ impl Prepared {
             tracing::debug!(%error, "could not record that all changes are applied");
         }
     }
-
-    /// Makes sure that nobody works in the background on these changes, and that an earlier owner
-    /// of their lanes can commit nothing any more. This run has the lock, so nobody begins. Returns
-    /// whether it has closed one: what its owner has committed meanwhile must be read again.
-    pub(super) async fn close_lanes(
-        &self,
-        ids: impl Iterator<Item = &str>,
-        snapshot: &Snapshot,
-    ) -> Result<bool, Error> {
-        let mut closed = false;
-        if snapshot.lanes.is_empty() {
-            return Ok(closed);
-        }
-        for id in ids {
-            let lane = background_lane(id);
-            if snapshot.lanes.iter().any(|lock| lock.lane == lane) {
-                self.close_lane(id, snapshot.floor()).await?;
-                closed = true;
-            }
-        }
-        Ok(closed)
-    }
-
-    /// Waits for an operator who has it for a moment.
-    async fn close_lane(&self, id: &str, floor: i64) -> Result<(), Error> {
-        let deadline = Instant::now() + self.settings.lock.wait;
-        loop {
-            let signals = StopSignal::new(self.settings.lock.wait);
-            if let Some(lease) = self.take_lane(id, floor, &signals).await? {
-                self.release(lease, None, None).await;
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                let text = format!(
-                    "the change {id:?} is being worked on in the background: run again when that has ended"
-                );
-                return Err(crate::report::error::invalid(&text));
-            }
-            tokio::time::sleep(self.settings.lock.poll).await;
-        }
-    }
 }
 
-/// Returns that a change is not to be run.
+fn is_paused((executed, _): &(ExecutionOutcome, Duration)) -> bool {
+    executed.outcome == Outcome::Paused
+}
+
+fn unless_paused(
+    ended: Option<(ExecutionOutcome, Duration)>,
+) -> Option<(ExecutionOutcome, Duration)> {
+    ended.filter(|ended| !is_paused(ended))
+}
+
+/// Returns how a change ends that must not run; `None` for one that runs.
 fn nothing_to_do(plan: &Plan, at: (usize, usize)) -> Option<Ended> {
     let decision = &plan.stages[at.0][at.1].decision;
     match decision {
         Decision::Skip | Decision::Filtered => Some(Ended::Settled),
         Decision::Issue(_) | Decision::Waits(_) => Some(Ended::Blocked),
-        // An undo, or an earlier version of the application, left something to do before.
+        // An undo, or an earlier version of the application, left an earlier change to apply.
         _ if has_open_before(plan, at) => Some(Ended::Blocked),
         Decision::Apply
         | Decision::Again
@@ -414,15 +358,4 @@ fn has_open_before(plan: &Plan, (stage, place): (usize, usize)) -> bool {
     before
         .filter(|step| !step.definition.is_background())
         .any(|step| !is_settled(step))
-}
-
-fn is_passing(error: &Error) -> bool {
-    [
-        StoreErrorKind::Disconnected,
-        StoreErrorKind::ReadOnly,
-        StoreErrorKind::Busy,
-        StoreErrorKind::Conflict,
-    ]
-    .into_iter()
-    .any(|kind| error.is_store(kind))
 }

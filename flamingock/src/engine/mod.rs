@@ -9,6 +9,7 @@ pub(crate) mod execute;
 pub(crate) mod facts;
 pub(crate) mod formats;
 pub(crate) mod judge;
+pub(crate) mod lanes;
 pub(crate) mod mode;
 pub(crate) mod notify;
 pub(crate) mod prepare;

@@ -219,6 +219,19 @@ impl Error {
         changes.filter(|change| change.issue.is_some())
     }
 
+    /// Reports whether the database was away or busy, which may pass by itself.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.store_error().is_some_and(|error| {
+            matches!(
+                error.kind,
+                StoreErrorKind::Disconnected
+                    | StoreErrorKind::ReadOnly
+                    | StoreErrorKind::Busy
+                    | StoreErrorKind::Conflict
+            )
+        })
+    }
+
     pub(crate) fn is_store(&self, kind: StoreErrorKind) -> bool {
         self.store_error().is_some_and(|error| error.kind == kind)
     }

@@ -51,10 +51,8 @@ impl Runner {
         let lease = self.take_lock(&storage).await?;
         let store = &*storage.store;
         let recorded = async {
-            // Nobody begins while this has the lock. What was committed before is read then.
-            for change in &changes {
-                self.close_lane(&storage, change.id).await?;
-            }
+            let ids = changes.iter().map(|change| change.id);
+            self.close_lanes(&storage, ids).await?;
             let own = store.snapshot(&self.settings.service, "").await;
             let own = own.map_err(Error::store)?;
             let known: HashSet<&str> = own

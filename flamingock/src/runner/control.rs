@@ -12,7 +12,7 @@ use crate::audit::control::{
     ControlAction, ControlChange, ControlRequest, ProgressControl, ProgressState,
 };
 use crate::audit::entry::{LatestEntry, NewEntry, Origin, State};
-use crate::audit::grant::{AcquireRequest, STARTUP, background_lane};
+use crate::audit::grant::background_lane;
 use crate::audit::snapshot::{LockStatus, Snapshot};
 use crate::audit::store::whole_snapshot;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
@@ -33,8 +33,8 @@ use crate::util::random::new_id;
 pub enum Controlled {
     /// It has taken effect.
     Done,
-    /// A run works on the change, or may: it takes up the request after the batch in progress. If it
-    /// dies before, the next run does.
+    /// A run may be working on the change: it takes up the request after the batch in progress. If
+    /// the run dies before, the next run does.
     Requested,
 }
 
@@ -79,10 +79,8 @@ struct Batches {
     control: ProgressControl,
     /// Whether the audit says that an operator paused or cancelled it.
     is_halted: bool,
-    /// The lane of the lock of the run that works on it.
-    lane: String,
-    /// Whether that lane does not exist yet.
-    opens_lane: bool,
+    /// Its lane, if it ever began in the background.
+    lane: Option<String>,
     /// The largest fencing token of the service.
     floor: i64,
     /// How long to wait for the batch in progress.
@@ -115,7 +113,7 @@ impl Batches {
                 }
                 Ok(Err(error)) => return Err(Error::store(error)),
                 Err(elapsed) => {
-                    let action = "the batch in progress takes longer than the wait for the lock: what is asked for could not be written";
+                    let action = "could not write the request: the batch in progress takes longer than the wait for the lock";
                     let kind = StoreErrorKind::Busy;
                     return Err(Error::store(StoreError::new(kind, action, elapsed)));
                 }
@@ -127,8 +125,8 @@ impl Batches {
 impl Runner {
     /// Pauses a change in batches after the batch in progress, until [`resume`](Self::resume). Waits
     /// for the end of a batch in a transaction, at most as long as a run waits for the lock. Needs no
-    /// lock while a run works on the change: that takes up the request, and records it with
-    /// the reason and the [`operator`](Self::operator) of this runner. Otherwise this does so.
+    /// lock while a run works on the change: the run takes up the request, and records it with the
+    /// reason and the [`operator`](Self::operator) of this runner. If none does, this call records it.
     ///
     /// While a change of the start is paused, runs fail: applications do not start without it.
     ///
@@ -162,7 +160,7 @@ impl Runner {
         change_id: &str,
         reason: &str,
     ) -> Result<Controlled, Error> {
-        let missing = "halting a change needs a reason: say why it is to stop";
+        let missing = "pausing or cancelling a change needs a reason: say why it is to stop";
         check_reason(reason, missing)?;
         let batches = self.batches(change_id).await?;
         if batches.control.state == action.state() {
@@ -216,7 +214,7 @@ impl Runner {
             false => {
                 let report = engine::look(&self.settings).await?;
                 let snapshot = self.look_at(&batches.storage).await?;
-                let lock = lock_of(snapshot, &batches.lane);
+                let lock = lock_of(snapshot, batches.lane.as_deref());
                 Err(Error::lock_timeout(lock, report))
             }
         }
@@ -269,12 +267,14 @@ impl Runner {
         let is_open = latest.is_some_and(in_batches);
         let is_halted =
             latest.is_some_and(|latest| matches!(latest.state, State::Paused | State::Cancelled));
-        let Some(control) = control.filter(|one| is_open && one.state != ProgressState::Finished)
-        else {
+        // Without this, a change that is halted behind its last batch could not be resumed.
+        let is_unfinished =
+            |one: &ProgressControl| is_open && (is_halted || one.state != ProgressState::Finished);
+        let Some(control) = control.filter(is_unfinished) else {
             let known = snapshot.latest.iter().map(|latest| &*latest.change_id);
             return Err(invalid(&match latest {
                 Some(latest) => format!(
-                    "the change {change_id:?} is not at work in batches here: its latest entry is {}",
+                    "the change {change_id:?} is not running in batches here: its latest entry is {}",
                     latest.state
                 ),
                 None => format!(
@@ -284,9 +284,10 @@ impl Runner {
             }));
         };
         let lane = background_lane(change_id);
-        let exists = snapshot.lanes.iter().any(|lock| lock.lane == lane);
-        let is_background = definition.is_some_and(Definition::is_background);
-        let has_lane = exists || is_background;
+        let lane = Some(lane).filter(|lane| {
+            let mut lanes = snapshot.lanes.iter();
+            lanes.any(|lock| lock.lane == *lane)
+        });
         Ok(Batches {
             storage,
             place,
@@ -295,9 +296,8 @@ impl Runner {
             control,
             is_halted,
             wait: self.settings.lock.bounded().wait,
-            opens_lane: has_lane && !exists,
             floor: snapshot.floor(),
-            lane: if has_lane { lane } else { STARTUP.to_owned() },
+            lane,
         })
     }
 
@@ -311,8 +311,7 @@ impl Runner {
         read.map_err(Error::store)
     }
 
-    /// Sets the state of a change and records it, if no run has its lock. Returns whether that was
-    /// so.
+    /// Sets the state of a change and records it, unless a run has its lock. Returns whether it did.
     async fn without_owner(
         &self,
         batches: &Batches,
@@ -321,12 +320,14 @@ impl Runner {
         reason: &str,
     ) -> Result<bool, Error> {
         let storage = &batches.storage;
-        // Whoever has the lock of the start keeps all others from beginning.
+        // No instance begins in the background while this has the lock of the start.
         let Some(startup) = self.take(storage, &self.claim(None)).await? else {
             return Ok(false);
         };
         let set = async {
-            if batches.lane != STARTUP && !self.is_free(batches).await? {
+            if let Some(lane) = &batches.lane
+                && !self.close_lane(storage, lane, batches.floor).await?
+            {
                 return Ok(false);
             }
             let snapshot = self.look_at(storage).await?;
@@ -346,11 +347,12 @@ impl Runner {
                 let appended = storage.store.append(startup.grant(), &[entry]).await;
                 appended.map_err(Error::store)?;
             }
-            let acted = match latest.state {
+            // A crash can leave the request of a pause that is recorded already.
+            let acted = ControlAction::of(state).or(match latest.state {
                 State::Paused => Some(ControlAction::Pause),
                 State::Cancelled => Some(ControlAction::Cancel),
-                _ => ControlAction::of(state),
-            };
+                _ => None,
+            });
             batches
                 .change(&ControlChange::State { state, acted })
                 .await?;
@@ -360,28 +362,6 @@ impl Runner {
         let released = startup.release(None).await.map_err(Error::store);
         let set = set?;
         released.map(|()| set)
-    }
-
-    /// Reports whether no instance works on the change in the background. If none does, an earlier
-    /// one can commit nothing any more.
-    async fn is_free(&self, batches: &Batches) -> Result<bool, Error> {
-        let storage = &batches.storage;
-        if batches.opens_lane {
-            return Ok(true);
-        }
-        let claim = AcquireRequest {
-            lane: batches.lane.clone(),
-            floor: batches.floor,
-            ..self.claim(None)
-        };
-        match self.take(storage, &claim).await? {
-            Some(lane) => lane
-                .release(None)
-                .await
-                .map_err(Error::store)
-                .map(|()| true),
-            None => Ok(false),
-        }
     }
 
     fn entry_of_control(&self, latest: &LatestEntry, state: State, reason: &str) -> NewEntry {
@@ -411,7 +391,9 @@ impl Runner {
     }
 }
 
-fn lock_of(snapshot: Snapshot, lane: &str) -> Option<LockStatus> {
-    let mut locks = snapshot.lock.into_iter().chain(snapshot.lanes);
-    locks.find(|lock| lock.lane == lane)
+/// Returns the lock that another run has: that of the change's lane, or that of the start.
+fn lock_of(snapshot: Snapshot, lane: Option<&str>) -> Option<LockStatus> {
+    let mut lanes = snapshot.lanes.into_iter();
+    let held = lanes.find(|lock| lock.held && Some(lock.lane.as_str()) == lane);
+    held.or(snapshot.lock)
 }

@@ -9,6 +9,7 @@ pub(crate) mod control;
 #[cfg(feature = "axum")]
 pub(crate) mod health;
 pub(crate) mod history;
+pub(crate) mod lanes;
 pub(crate) mod operate;
 pub(crate) mod release_lock;
 pub(crate) mod run;

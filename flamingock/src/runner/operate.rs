@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::builder::Runner;
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode};
-use crate::audit::grant::{AcquireRequest, LockGrant, STARTUP, background_lane};
+use crate::audit::grant::{AcquireRequest, LockGrant, STARTUP};
 use crate::audit::store::{HistoryFilter, whole_snapshot};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::definition::Definition;
@@ -216,38 +216,6 @@ impl Runner {
         self.once_writable(take).await.map_err(Error::store)
     }
 
-    /// Makes sure that nobody works on a change in the background, and that an earlier owner of its
-    /// lane can commit nothing any more. Called with the lock, so nobody begins. Returns whether it
-    /// has a lane.
-    pub(crate) async fn close_lane(
-        &self,
-        storage: &Storage,
-        change_id: &str,
-    ) -> Result<bool, Error> {
-        let snapshot = whole_snapshot(&*storage.store, &self.settings.service).await;
-        let lane = background_lane(change_id);
-        let snapshot = snapshot.map_err(Error::store)?;
-        let (floor, lanes) = (snapshot.floor(), snapshot.lanes);
-        let Some(lock) = lanes.into_iter().find(|lock| lock.lane == lane) else {
-            return Ok(false);
-        };
-        let claim = AcquireRequest {
-            lane,
-            floor,
-            ..self.claim(None)
-        };
-        match self.take(storage, &claim).await? {
-            Some(lease) => {
-                lease.release(None).await.map_err(Error::store)?;
-                Ok(true)
-            }
-            None => {
-                let report = engine::look(&self.settings).await?;
-                Err(Error::lock_timeout(Some(lock), report))
-            }
-        }
-    }
-
     async fn find(
         &self,
         storage: &Storage,
@@ -326,7 +294,7 @@ impl Runner {
             Found::Settled => return Ok(Resolved::Unchanged),
             Found::Open(latest) => latest,
         };
-        let latest = match self.close_lane(storage, change_id).await? {
+        let latest = match self.close_lanes(storage, [change_id].into_iter()).await? {
             false => latest,
             // What its owner committed last is there now.
             true => match self.find(storage, change_id, resolution).await? {

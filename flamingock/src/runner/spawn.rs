@@ -9,7 +9,6 @@ use tokio::task::JoinHandle;
 use super::builder::Runner;
 use super::run::joined;
 use crate::audit::change_progress::ChangeProgress;
-use crate::audit::store_error::StoreErrorKind;
 use crate::engine::mode::Mode;
 use crate::engine::{self, Request};
 use crate::lock::stop::{StopReason, StopSignal};
@@ -201,8 +200,8 @@ impl Runner {
     }
 }
 
-/// Alternates between the start and the background as long as one of them leaves something to the
-/// other: a change of the start can require one in the background.
+/// Applies the changes of the start and those in the background, and both again while a change of
+/// the start requires one in the background.
 async fn work(
     runner: Runner,
     signals: StopSignal,
@@ -232,7 +231,8 @@ async fn work(
             return ended(started, WorkState::StartFailed, &told);
         }
         let mut background = serve(&runner, Request::Background { waits }, &signals).await;
-        // As a run of its own, because what the earlier one has sent may still arrive.
+        // Each attempt is a run of its own: the database must refuse the late statements of the one
+        // before.
         while let Err(error) = &background
             && waits
             && may_pass(error)
@@ -268,20 +268,9 @@ async fn work(
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Reports whether another instance has taken the place of this one, or the database is away: both
-/// may end.
+/// Reports whether another instance has taken over, or the database is away: both may pass.
 fn may_pass(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::LeaseLost | ErrorKind::InDoubt => true,
-        _ => [
-            StoreErrorKind::Disconnected,
-            StoreErrorKind::ReadOnly,
-            StoreErrorKind::Busy,
-            StoreErrorKind::Conflict,
-        ]
-        .into_iter()
-        .any(|kind| error.is_store(kind)),
-    }
+    matches!(error.kind(), ErrorKind::LeaseLost | ErrorKind::InDoubt) || error.may_pass()
 }
 
 async fn serve(runner: &Runner, request: Request, signals: &StopSignal) -> Result<Report, Error> {

@@ -20,8 +20,9 @@ mod of_postgres {
 
     /// Lets the next batch wait while a replica of PostgreSQL lags behind its primary.
     ///
-    /// It asks the primary for `replay_lag` in `pg_stat_replication`, which needs the rights of
-    /// `pg_monitor`. A primary without replicas lets every batch begin.
+    /// It asks the primary for `replay_lag` in `pg_stat_replication`, and how long ago a replica that
+    /// lacks something has answered. That needs the rights of `pg_monitor`. A primary without
+    /// replicas lets every batch begin.
     #[derive(Clone, Debug)]
     pub struct PostgresReplicaLag {
         primary: PgPool,
@@ -42,8 +43,11 @@ mod of_postgres {
     impl Throttle for PostgresReplicaLag {
         async fn reason_to_wait(&self) -> Result<Option<String>, BoxError> {
             // Without the rights, the row of a replica is there, and all but its process is NULL.
-            let text = "SELECT coalesce(bool_or(state IS NULL), false),
-                max(extract(epoch FROM replay_lag))::float8 FROM pg_catalog.pg_stat_replication";
+            // A replica that does not answer keeps the lag that was measured last.
+            let text = "SELECT coalesce(bool_or(state IS NULL), false), max(extract(epoch FROM greatest(replay_lag,
+                CASE WHEN replay_lsn < pg_catalog.pg_current_wal_lsn()
+                THEN pg_catalog.clock_timestamp() - reply_time END)))::float8
+                FROM pg_catalog.pg_stat_replication";
             let (hidden, lag): (bool, Option<f64>) =
                 sqlx::query_as(text).fetch_one(&self.primary).await?;
             if hidden {

@@ -11,11 +11,10 @@ use super::{BATCHES, Steps, background, batches, operator, startup, state};
 async fn cancelled_change_that_is_marked_as_rolled_back_begins_anew() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 4).await;
-    let failing = Steps {
-        fails_at: 3,
-        ..Steps::new(100)
-    };
-    startup(&pool, &failing).run().await.unwrap_err();
+    startup(&pool, &Steps::failing_at(3))
+        .run()
+        .await
+        .unwrap_err();
     let operator = operator(&pool);
     operator
         .tune("fill", Tuning::default().size(7))
@@ -38,17 +37,16 @@ async fn cancelled_change_that_is_marked_as_rolled_back_begins_anew() {
 async fn change_that_moves_to_the_start_and_back_continues() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 6).await;
-    let failing = |fails_at| Steps {
-        fails_at,
-        ..Steps::new(100)
-    };
     for fails_at in [2, 3] {
-        let work = background(&pool, &failing(fails_at)).spawn();
+        let work = background(&pool, &Steps::failing_at(fails_at)).spawn();
         let error = work.wait().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
         // The tokens of the two locks grow apart.
         for _ in 0..3 {
-            let error = startup(&pool, &failing(fails_at)).run().await.unwrap_err();
+            let error = startup(&pool, &Steps::failing_at(fails_at))
+                .run()
+                .await
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ChangesFailed, "{error}");
         }
     }
@@ -56,7 +54,10 @@ async fn change_that_moves_to_the_start_and_back_continues() {
         operator(&pool).pause("fill", "later").await.unwrap();
         operator(&pool).resume("fill", "now").await.unwrap();
     }
-    startup(&pool, &failing(4)).run().await.unwrap_err();
+    startup(&pool, &Steps::failing_at(4))
+        .run()
+        .await
+        .unwrap_err();
     background(&pool, &Steps::new(100))
         .spawn()
         .wait()

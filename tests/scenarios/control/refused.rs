@@ -10,14 +10,13 @@ use super::{Steps, operator, startup};
 async fn whole() {}
 
 #[tokio::test]
-async fn change_that_is_not_at_work_in_batches_is_refused() {
+async fn change_that_is_not_running_in_batches_is_refused() {
     let database = Backend::fresh().await;
     let pool = with_table(&database, 4).await;
-    let failing = Steps {
-        fails_at: 2,
-        ..Steps::new(100)
-    };
-    startup(&pool, &failing).run().await.unwrap_err();
+    startup(&pool, &Steps::failing_at(2))
+        .run()
+        .await
+        .unwrap_err();
     flamingock::Runner::new(&pool)
         .changes(changes![whole])
         .run()
@@ -34,15 +33,15 @@ async fn change_that_is_not_at_work_in_batches_is_refused() {
         (
             "one that is applied",
             operator.cancel("whole", "why").await.map(drop),
-            "the change \"whole\" is not at work in batches here: its latest entry is APPLIED",
+            "the change \"whole\" is not running in batches here: its latest entry is APPLIED",
         ),
         (
             "a blank reason",
             operator.pause("fill", " ").await.map(drop),
-            "halting a change needs a reason: say why it is to stop",
+            "pausing or cancelling a change needs a reason: say why it is to stop",
         ),
         (
-            "one that nobody paused",
+            "one that is neither paused nor cancelled",
             operator.resume("fill", "why").await.map(drop),
             "the change \"fill\" was neither paused nor cancelled: there is nothing to resume",
         ),

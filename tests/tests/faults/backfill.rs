@@ -1,7 +1,8 @@
 //! A backfill of a large table: processes are killed at random while another one inserts rows.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use flamingock_tests::until;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -40,15 +41,6 @@ async fn committed(ground: &Ground) -> i64 {
         .map_or(0, |batches| batches.parse().unwrap())
 }
 
-/// Waits until so many batches are committed.
-async fn at_batch(ground: &Ground, batches: i64) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while committed(ground).await < batches {
-        assert!(Instant::now() < deadline, "batch {batches} does not come");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 async fn killed_at_random(kind: Kind) {
     let (count, kills) = extent();
     let seed: u64 = rand::random();
@@ -79,7 +71,10 @@ async fn killed_at_random(kind: Kind) {
         let mut other = start.spawn();
         // A process begins with small batches, so a kill soon after some of them leaves most rows.
         let enough = batches + random.random_range(1..=2);
-        at_batch(&ground, enough).await;
+        until("batches are committed", async || {
+            committed(&ground).await >= enough
+        })
+        .await;
         let pause = Duration::from_millis(random.random_range(0..200));
         tokio::time::sleep(pause).await;
         for one in [&mut driver, &mut other] {

@@ -2,6 +2,7 @@
 //! no writes, and writers that move to another server.
 
 pub(crate) mod pair;
+mod throttles;
 mod untested;
 
 #[path = "../../scenarios"]

@@ -155,11 +155,9 @@ impl Execution<'_> {
 
     /// Claims the progress where it is: in the database of the batches, or beside the audit.
     async fn claim_progress(&self, claim: &ProgressClaim) -> Result<Option<Progress>, StoreError> {
-        match &self.target.database {
-            Some(database) if self.definition.body.transaction => {
-                database.claim_progress(claim).await
-            }
-            _ => self.executor.store.claim_progress(claim).await,
+        match self.place() {
+            Some(database) => database.claim_progress(claim).await,
+            None => self.executor.store.claim_progress(claim).await,
         }
     }
 

@@ -119,7 +119,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Asks the throttles. One that fails lets nothing begin, because it cannot tell.
+    /// Asks the throttles. If one fails or does not answer, the batch waits.
     async fn reason_to_wait(&self) -> Option<String> {
         for throttle in &self.executor.pace.throttles {
             let asked = tokio::time::timeout(PATIENCE, throttle.reason_to_wait());
@@ -138,7 +138,7 @@ impl Execution<'_> {
         None
     }
 
-    /// Shows why the next batch waits. Without an answer of the database, nobody sees it.
+    /// Shows why the next batch waits. A failure is logged only, because the batch waits anyway.
     async fn tell_wait(&self, claim: &ProgressClaim, reason: Option<String>) {
         let change = ControlChange::Wait(reason);
         if let Err(error) = self.change_control(claim, &change).await {
@@ -197,7 +197,7 @@ impl Execution<'_> {
 
     fn as_halted(&self, progress: &Progress) -> (Outcome, ErrorChain) {
         let text = format!(
-            "an operator halted it: {}, and `batch resume {}` continues",
+            "an operator paused or cancelled it: {}, and `batch resume {}` continues",
             committed(progress.batches),
             crate::util::shell::quote(self.definition.id)
         );
@@ -209,7 +209,7 @@ impl Execution<'_> {
     }
 
     /// The database in which the batches and their progress are, if that is not the store's.
-    fn place(&self) -> Option<&dyn Database> {
+    pub(super) fn place(&self) -> Option<&dyn Database> {
         let database = self.target.database.as_deref();
         database.filter(|_| self.definition.body.transaction)
     }

@@ -24,7 +24,7 @@ pub(crate) trait Follows: Hosted {
     async fn promote(old: &Server<Self>, new: &Server<Self>);
 }
 
-async fn tell<H: Hosted>(server: &Server<H>, sql: &str) -> Vec<String> {
+pub(super) async fn tell<H: Hosted>(server: &Server<H>, sql: &str) -> Vec<String> {
     match once::<H::Db>(server.admin_url(), sql).await {
         Ok(rows) => rows,
         Err(error) => panic!("{sql}\n{error}"),

@@ -279,7 +279,7 @@ impl World {
         self.wire.iter().any(is_it)
     }
 
-    /// Whether the first of two answers to a repeated request has not arrived yet.
+    /// Whether the first of two answers to a repeated request is still on its way.
     pub(super) fn expects_answer(&self, message: &Message) -> bool {
         self.expects(message.run, message.asks)
     }
@@ -301,7 +301,7 @@ impl World {
         self.send(run, Asks::Release);
     }
 
-    /// The answers are ignored from now on; the requests have not arrived yet.
+    /// The answers are ignored from now on; the requests are still on their way.
     pub(super) fn end(&mut self, at: usize, end: End) {
         let run = &mut self.runs[at];
         *run = Run {
