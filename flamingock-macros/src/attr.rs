@@ -95,7 +95,7 @@ const CHANGE_KEYS: &[Key] = &[
     REGISTER,
 ];
 
-const ROLLBACK_KEYS: &[Key] = &[TRANSACTION];
+const ROLLBACK_KEYS: &[Key] = &[TRANSACTION, BATCH];
 
 const TEMPLATE_KEYS: &[Key] = &[REGISTER];
 
@@ -294,6 +294,8 @@ pub(crate) struct LinkAttr {
     /// The change.
     pub(crate) change: Option<Path>,
     pub(crate) transaction: Option<Spanned<bool>>,
+    /// The key by which a rollback does one batch, if it is there.
+    pub(crate) batch: Option<TokenStream>,
 }
 
 impl LinkAttr {
@@ -347,13 +349,17 @@ impl LinkAttr {
                 (None, [].as_slice())
             }
         };
-        let mut transaction = None;
+        let (mut transaction, mut batch) = (None, None);
         for entry in entries(rest, keys, Owner::Attribute(attribute), problems) {
-            transaction = entry.switch(problems);
+            match entry.key.name {
+                "batch" => batch = Some(entry.word(problems)),
+                _ => transaction = entry.switch(problems),
+            }
         }
         LinkAttr {
             change,
             transaction,
+            batch,
         }
     }
 }

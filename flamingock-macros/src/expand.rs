@@ -16,7 +16,7 @@ use crate::entry::entry;
 use crate::function::Function;
 use crate::keys::Spanned;
 use crate::problems::Problems;
-use crate::rules::{batch_rules, connection_rule, rules};
+use crate::rules::{batch_companion_rule, batch_rules, connection_rule, rules};
 use crate::spans::{ends, ours, respan, respan_to};
 use crate::template;
 use crate::valid::validate;
@@ -122,9 +122,13 @@ fn link(attr: &LinkAttr, item: &TokenStream, kind: &Kind, mut problems: Problems
         <#change as ::flamingock::__private::#companion>::BODY.needs
     };
     let mut rules = rules(&function, attr.transaction.as_ref(), &needs);
-    rules.extend(batch_rules(&function, None, &needs));
-    let call = call(&function, answer, erase);
-    let body = body(&function, attr.transaction.as_ref(), false);
+    rules.extend(batch_rules(&function, attr.batch.as_ref(), &needs));
+    rules.extend(batch_companion_rule(attr.batch.as_ref(), change));
+    let call = match attr.batch {
+        Some(_) => batch_call(&function),
+        None => call(&function, answer, erase),
+    };
+    let body = body(&function, attr.transaction.as_ref(), attr.batch.is_some());
     let cfgs = &function.cfgs;
     // On the path, which a second companion or a private change makes wrong.
     let header = quote_spanned! {ends(change).0=>

@@ -110,11 +110,12 @@ pub fn change(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// crate of its change, and if the change is inside a function, in that function.
 ///
 /// Arguments, return type and refused forms are as for [`change`](macro@change), whatever the
-/// change's own arguments are. So is the only key, after the path:
+/// change's own arguments are. So are the keys, after the path:
 ///
 /// | key | value | default |
 /// |---|---|---|
 /// | `transaction` | `true` or `false` | a transaction if and only if there is a connection argument |
+/// | `batch` | a word without a value: the function does one batch, as a change with this key does. Only for such a change | the function reverses everything |
 #[proc_macro_attribute]
 pub fn rollback(attribute: TokenStream, item: TokenStream) -> TokenStream {
     with_generated(item, |item| expand::rollback(attribute.into(), item))

@@ -54,18 +54,33 @@ pub(crate) fn batch_rules(
 ) -> TokenStream {
     let count = quote!(::flamingock::__private::batches(#needs));
     if let Some(batch) = batch {
-        let rule = "a change with the key `batch` takes the batch to do as one argument, by value: \
+        let rule = "a function with the key `batch` takes the batch to do as one argument, by value: \
                     `batch: Batch<i64>`, where `i64` is the type of the cursor";
         return ensure(batch, &quote!(#count == 1), rule);
     }
     let mut rules = TokenStream::new();
     for (index, ty) in function.argument_types().enumerate() {
         let is_none = quote!(!#needs[#index].is_batch());
-        let rule = "only a change with the key `batch` takes a batch: \
+        let rule = "only a change or a rollback with the key `batch` takes a batch: \
                     `#[change(id = \"..\", order = \"..\", batch)]`";
         rules.extend(ensure(ty, &is_none, rule));
     }
     rules
+}
+
+/// A rollback that works in batches belongs to a change that does: only an undo calls it.
+pub(crate) fn batch_companion_rule(
+    batch: Option<&TokenStream>,
+    change: &syn::Path,
+) -> Option<TokenStream> {
+    let rule = "a rollback works in batches only if its change does: \
+                `#[change(id = \"..\", order = \"..\", batch)]`";
+    let holds = quote! {
+        ::flamingock::__private::may_batch(
+            <#change as ::flamingock::__private::Change>::DEFINITION
+        )
+    };
+    batch.map(|batch| ensure(batch, &holds, rule))
 }
 
 /// A key that limits statements needs a connection to run them on.

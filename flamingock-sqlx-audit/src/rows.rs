@@ -45,7 +45,7 @@ pub struct ProgressOwner<'a> {
 }
 
 /// What the end of a batch saves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BatchWrite<'a> {
     /// The number of batches before this one.
     pub number: i64,
@@ -59,8 +59,10 @@ pub struct BatchWrite<'a> {
     pub total_rows: Option<i64>,
     /// The size of the next batch.
     pub size: i64,
-    /// `running`, or `finished` after the last batch.
+    /// `running`, or `finished` after the last batch; `rolling_back`, or `rolled_back`.
     pub state: &'a str,
+    /// The rows that failed so far, as JSON; `None` without any.
+    pub failed_items: Option<String>,
 }
 
 /// The progress of a change, after its last committed batch.
@@ -80,8 +82,10 @@ pub struct SavedProgress {
     pub bound: Option<String>,
     /// The size of the next batch.
     pub size: Option<i64>,
-    /// `running`, or `finished` after the last batch.
+    /// `running`, or `finished` after the last batch; `rolling_back`, or `rolled_back`.
     pub state: String,
+    /// The rows that failed, as JSON.
+    pub failed_items: Option<String>,
     /// The version of the application that wrote it.
     pub app_version: Option<String>,
     /// The trace of a transaction that the database committed midway.
@@ -154,8 +158,10 @@ pub struct ChangeProgress {
     pub total_rows: Option<i64>,
     /// The size of the next batch.
     pub size: Option<i64>,
-    /// `running`, or `finished` after the last batch.
+    /// `running`, or `finished` after the last batch; or what an operator did.
     pub state: String,
+    /// The rows that failed, as JSON.
+    pub failed_items: Option<String>,
     /// When the change began (RFC 3339, UTC).
     pub started_at: String,
     /// When the last batch was committed, or a run began to work on the change.

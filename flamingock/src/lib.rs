@@ -438,7 +438,7 @@ pub mod __private {
     pub use crate::change::body::Step;
     pub use crate::change::body::{Answer, Body, Call, Callable, Code};
     pub use crate::change::definition::{
-        Definition, Phase, REFUSED, Recovery, Repeat, default_author,
+        Definition, Phase, REFUSED, Recovery, Repeat, default_author, may_batch,
     };
     pub use crate::change::link::{Change, HasRollback, HasVerify, Link, Unlinked};
     pub use crate::change::output::{ChangeOutput, VerifyOutput, erase_change, erase_verify};

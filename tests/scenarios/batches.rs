@@ -3,9 +3,11 @@
 
 mod elsewhere;
 mod ended;
+mod failed_rows;
 mod lease;
 mod no_connection;
 mod refused;
+mod rollback;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 

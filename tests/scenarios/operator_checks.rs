@@ -91,6 +91,7 @@ async fn answers(runner: impl Fn() -> Runner) -> Vec<(&'static str, Result<(), E
         ("lanes", runner().lanes().await.map(drop)),
         ("spawn", runner().spawn().wait().await.map(drop)),
         ("progress", runner().progress().await.map(drop)),
+        ("failed_rows", runner().failed_rows("one").await.map(drop)),
         ("pause", runner().pause("one", "seen").await.map(drop)),
         ("cancel", runner().cancel("one", "seen").await.map(drop)),
         ("resume", runner().resume("one", "seen").await.map(drop)),

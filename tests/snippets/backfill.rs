@@ -17,12 +17,15 @@ async fn fill_currency(
     orders.execute(update, &batch, db).await
 }
 
-#[rollback(fill_currency)]
-async fn empty_currency(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE orders SET currency = NULL")
-        .execute(db)
-        .await?;
-    Ok(())
+/// Empties the column again.
+#[rollback(fill_currency, batch)]
+async fn empty_currency(
+    batch: Batch<Key>,
+    db: &mut SqliteConnection,
+) -> Result<Next<Key>, sqlx::Error> {
+    let orders = Keyset::table("orders").key("id");
+    let update = "UPDATE orders SET currency = NULL WHERE {range}";
+    orders.execute(update, &batch, db).await
 }
 
 /// Where the next batch begins.
@@ -60,6 +63,46 @@ impl SearchIndex {
     async fn put(&self, ids: &[i64]) -> Result<(), BoxError> {
         self.0.lock().map_err(|_| "poisoned")?.extend(ids);
         Ok(())
+    }
+}
+
+/// Sends a message to each customer. Those whom it cannot be sent are tried again later.
+#[change(id = "tell-customers", order = "0004", batch, register = false)]
+async fn tell_customers(
+    batch: Batch<i64>,
+    pool: &SqlitePool,
+    mail: &Mail,
+) -> Result<Next<i64>, BoxError> {
+    let (ids, mut next) = match batch.rows_to_retry() {
+        [] => {
+            let ids: Vec<i64> =
+                sqlx::query_scalar("SELECT id FROM customers WHERE id > ? ORDER BY id LIMIT ?")
+                    .bind(batch.cursor().copied().unwrap_or(0))
+                    .bind(batch.size())
+                    .fetch_all(pool)
+                    .await?;
+            let next = ids.last().map_or(Next::finished(), |id| Next::after(*id));
+            (ids, next)
+        }
+        failed => (failed.to_vec(), Next::finished()),
+    };
+    for id in ids {
+        if let Err(error) = mail.send(id).await {
+            next = next.failed_row(id, error);
+        }
+    }
+    Ok(next.max_failed_rows(100))
+}
+
+/// A server that knows no customer with this id.
+struct Mail(std::sync::atomic::AtomicI64);
+
+impl Mail {
+    async fn send(&self, id: i64) -> Result<(), &'static str> {
+        match id == self.0.load(std::sync::atomic::Ordering::SeqCst) {
+            true => Err("unknown address"),
+            false => Ok(()),
+        }
     }
 }
 
@@ -123,6 +166,17 @@ async fn every_row_is_done() -> Result<(), Box<dyn std::error::Error>> {
         .await?;
     assert_eq!(total, 2500);
     assert_eq!(index.0.lock().unwrap().len(), 2500);
+
+    let mail = std::sync::Arc::new(Mail(7.into()));
+    let runner = Runner::new(&pool)
+        .service("mail")
+        .changes(changes![tell_customers])
+        .provide_arc(std::sync::Arc::clone(&mail));
+    assert!(runner.run().await.is_err());
+    let failed = runner.failed_rows("tell-customers").await?;
+    assert_eq!((failed[0].key.as_str(), failed.len()), ("7", 1));
+    mail.0.store(0, std::sync::atomic::Ordering::SeqCst);
+    runner.run().await?;
 
     let backfill = Runner::new(&pool)
         .service("orders-backfill")

@@ -1,5 +1,6 @@
 //! The measurements, one file each.
 
+pub(crate) mod batch;
 pub(crate) mod build;
 pub(crate) mod history;
 pub(crate) mod memory;
@@ -21,8 +22,8 @@ pub(crate) enum Extent {
 }
 
 /// The names of the parts, in the order of the documentation.
-pub(crate) const ALL: [&str; 7] = [
-    "start", "pending", "network", "together", "history", "memory", "build",
+pub(crate) const ALL: [&str; 8] = [
+    "start", "pending", "batch", "network", "together", "history", "memory", "build",
 ];
 
 /// Measures one part.
@@ -30,6 +31,7 @@ pub(crate) async fn measure(part: &str, extent: Extent) -> Result<Findings, BoxE
     match part {
         "start" => start::measure(extent).await,
         "pending" => pending::measure(extent).await,
+        "batch" => batch::measure(extent).await,
         "network" => network::measure(extent).await,
         "together" => together::measure(extent).await,
         "history" => history::measure(extent).await,

@@ -40,8 +40,9 @@ impl<B: Backend> Ledger<B> {
     }
 
     /// Makes this run the one that works on the change, unless a run with a later grant has already
-    /// done so, and returns the progress. With `from_start`, the change begins anew. Waits for a
-    /// batch whose transaction is still open.
+    /// done so, and returns the progress. With `from_start`, the change begins anew, and so does its
+    /// rollback, unless it has begun: `begun` is the state after that, `running` or `rolling_back`.
+    /// Waits for a batch whose transaction is still open.
     ///
     /// Returns `None` if there is no progress although the change does not begin anew.
     ///
@@ -52,8 +53,10 @@ impl<B: Backend> Ledger<B> {
         connection: &mut Conn<B>,
         owner: &ProgressOwner<'_>,
         from_start: bool,
+        begun: &str,
     ) -> Result<Option<SavedProgress>> {
         let mut params = owner_params(owner);
+        params.push(("begun", begun.into()));
         params.push(("from_start", i64::from(from_start).into()));
         let mut statements = Vec::new();
         if from_start {
@@ -94,6 +97,7 @@ impl<B: Backend> Ledger<B> {
             app_version: row.optional(8),
             tag: row.optional(9),
             total_rows: row.int(10)?,
+            failed_items: row.optional(11),
         }))
     }
 
@@ -129,6 +133,7 @@ impl<B: Backend> Ledger<B> {
                     waits_for: row.optional(12),
                     request: request(&mut row, 13),
                     requested_at: row.optional(16),
+                    failed_items: row.optional(17),
                 })
             })
             .collect()
@@ -390,6 +395,7 @@ fn batch_params(owner: &ProgressOwner<'_>, batch: &BatchWrite<'_>) -> Params {
         ("total_rows", batch.total_rows.into()),
         ("size", batch.size.into()),
         ("state", batch.state.into()),
+        ("failed_items", batch.failed_items.clone().into()),
     ]);
     params
 }

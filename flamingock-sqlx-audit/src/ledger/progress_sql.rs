@@ -9,13 +9,11 @@ const SEED: &str = "%insert% INTO {progress} (service, change_id, shard, state, 
   fencing_token, digest, batches, done_rows, started_at, updated_at)
 VALUES ($service, $change_id, %none%, 'running', $attempt, %none%, 0, $digest, 0, 0, %now%, %now%)%or_nothing%";
 
-/// Makes a run the one that works on the change. The owner is set last, because MySQL computes the
-/// values in order.
+/// Makes a run the one that works on the change. The state and the owner are set last, because MySQL
+/// computes the values in order.
 const TAKE: &str = "UPDATE {progress} SET attempt = $attempt, digest = $digest,
   waits_for = NULL, updated_at = %now%,
   started_at = CASE WHEN %anew% THEN %now% ELSE started_at END,
-  state = CASE WHEN %anew% THEN 'running'
-    WHEN state IN ('paused', 'cancelled', 'finished') THEN state ELSE 'running' END,
   request = CASE WHEN %anew% THEN NULL ELSE request END,
   request_operator = CASE WHEN %anew% THEN NULL ELSE request_operator END,
   request_reason = CASE WHEN %anew% THEN NULL ELSE request_reason END,
@@ -23,16 +21,20 @@ const TAKE: &str = "UPDATE {progress} SET attempt = $attempt, digest = $digest,
   pause_ms = CASE WHEN %anew% THEN NULL ELSE pause_ms END,
   throttle = CASE WHEN %anew% THEN NULL ELSE throttle END,
   metadata = CASE WHEN %anew% THEN NULL ELSE metadata END,
+  failed_items = CASE WHEN %anew% THEN NULL ELSE failed_items END,
   batch_cursor = CASE WHEN %anew% THEN NULL ELSE batch_cursor END,
   upper_bound = CASE WHEN %anew% THEN NULL ELSE upper_bound END,
   total_rows = CASE WHEN %anew% THEN NULL ELSE total_rows END,
   batches = CASE WHEN %anew% THEN 0 ELSE batches END,
   done_rows = CASE WHEN %anew% THEN 0 ELSE done_rows END,
+  state = CASE WHEN %anew% THEN $begun WHEN state = 'cleared' THEN $begun ELSE state END,
   run_id = $run_id, fencing_token = $fencing_token
 WHERE %row% AND fencing_token <= $fencing_token";
 
 /// A statement that arrives late must not reset what the run has committed meanwhile.
-const ANEW: &str = "$from_start = 1 AND NOT (run_id = $run_id AND fencing_token = $fencing_token)";
+const ANEW: &str = "($from_start = 1
+    OR $begun = 'rolling_back' AND state NOT IN ('rolling_back', 'rolled_back'))
+  AND NOT (run_id = $run_id AND fencing_token = $fencing_token)";
 
 /// Begins a batch in a transaction.
 const BEGIN: &str = "UPDATE {progress} SET metadata = '%tag%' WHERE %batch%";
@@ -41,7 +43,7 @@ const BEGIN: &str = "UPDATE {progress} SET metadata = '%tag%' WHERE %batch%";
 const SAVE: &str =
     "UPDATE {progress} SET batch_cursor = $cursor, upper_bound = COALESCE(upper_bound, $bound),
   total_rows = COALESCE(total_rows, $total_rows), done_rows = done_rows + $done_rows,
-  batch_size = $size, metadata = NULL,
+  batch_size = $size, metadata = NULL, failed_items = $failed_items,
   state = CASE WHEN state IN ('paused', 'cancelled') AND $state <> 'finished' THEN state ELSE $state END, app_version = $app_version,
   updated_at = %now%, batches = batches + 1
 WHERE %batch%";
@@ -57,22 +59,24 @@ const IN_TRANSACTION: &str = "
 const TOUCH: &str = "UPDATE {progress} SET updated_at = %now% WHERE %row%";
 
 const READ: &str = "SELECT run_id, fencing_token, batches, done_rows, %text(batch_cursor)%,
-  %text(upper_bound)%, batch_size, state, %text(app_version)%, %text(metadata)%, total_rows
+  %text(upper_bound)%, batch_size, state, %text(app_version)%, %text(metadata)%, total_rows,
+  %text(failed_items)%
 FROM {progress} WHERE %row% LIMIT 1";
 
 /// The rows of a service, without those of changes that were rolled back.
 const LIST: &str = "SELECT %text(change_id)%, run_id, attempt, batches, done_rows, total_rows,
   batch_size, state, %time(started_at)%, %time(updated_at)%, pause_ms, %text(throttle)%,
   %text(waits_for)%, %text(request)%, %text(request_operator)%, %text(request_reason)%,
-  %time(requested_at)%
-FROM {progress} WHERE service = $service AND shard = %none% AND state <> 'cleared'
+  %time(requested_at)%, %text(failed_items)%
+FROM {progress} WHERE service = $service AND shard = %none%
+  AND state NOT IN ('cleared', 'rolled_back')
 ORDER BY change_id LIMIT 100000";
 
 const CLEAR: &str =
     "UPDATE {progress} SET state = 'cleared', batch_cursor = NULL, upper_bound = NULL,
   total_rows = NULL, batches = 0, done_rows = 0, metadata = NULL, updated_at = %now%,
   request = NULL, request_operator = NULL, request_reason = NULL, requested_at = NULL,
-  pause_ms = NULL, throttle = NULL, waits_for = NULL
+  pause_ms = NULL, throttle = NULL, waits_for = NULL, failed_items = NULL
 WHERE %row%";
 
 /// What operators have asked for, and how the batches are to be.
@@ -83,7 +87,7 @@ FROM {progress} WHERE %row% LIMIT 1";
 /// Asks the owner, who looks after each batch; without a request, withdraws it.
 const REQUEST: &str = "UPDATE {progress} SET request = $request, request_operator = $operator,
   request_reason = $reason, requested_at = CASE WHEN $request IS NULL THEN NULL ELSE %now% END
-WHERE %row% AND state NOT IN ('finished', 'cleared')";
+WHERE %row% AND state NOT IN ('finished', 'cleared', 'rolled_back')";
 
 /// Records what a request has led to, and removes that request; another one stays.
 const SET_STATE: &str = "UPDATE {progress} SET state = $state, waits_for = NULL,
@@ -91,10 +95,10 @@ const SET_STATE: &str = "UPDATE {progress} SET state = $state, waits_for = NULL,
   request_reason = CASE WHEN request = $acted THEN NULL ELSE request_reason END,
   requested_at = CASE WHEN request = $acted THEN NULL ELSE requested_at END,
   request = CASE WHEN request = $acted THEN NULL ELSE request END
-WHERE %row% AND state NOT IN ('finished', 'cleared')";
+WHERE %row% AND state NOT IN ('finished', 'cleared', 'rolled_back')";
 
 const TUNE: &str = "UPDATE {progress} SET pause_ms = $pause_ms, throttle = $throttle
-WHERE %row% AND state NOT IN ('finished', 'cleared')";
+WHERE %row% AND state NOT IN ('finished', 'cleared', 'rolled_back')";
 
 /// Says why the owner waits.
 const WAIT: &str = "UPDATE {progress} SET waits_for = $waits_for WHERE %row%";

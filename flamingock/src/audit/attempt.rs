@@ -26,11 +26,18 @@ pub(crate) struct Attempt<'a> {
     /// The digest of the applied version of a repeatable change. That version stays applied if
     /// nothing of this attempt remains.
     pub(crate) before: Option<String>,
+    /// Whether it works in batches, so that an unfinished one has committed what is in the progress.
+    pub(crate) in_batches: bool,
     /// The failure that made this rollback necessary.
     pub(crate) undoes: Option<ErrorChain>,
 }
 
 impl Attempt<'_> {
+    /// Reports whether the attempt is to reverse an applied change, or a cancelled one.
+    pub(crate) fn is_undo(&self) -> bool {
+        self.origin == Origin::Undo
+    }
+
     /// Returns the attempt as the rollback after a failure.
     pub(crate) fn undoing(&self, failure: &ErrorChain) -> Self {
         Attempt {
@@ -95,9 +102,7 @@ impl Attempt<'_> {
     ) -> NewEntry {
         let definition = self.definition;
         // The next version of the code may not work in batches any more.
-        let is_in_batches = definition.body.cursor().is_some()
-            && self.origin != Origin::Undo
-            && matches!(state, State::Started | State::Failed);
+        let is_in_batches = self.in_batches && matches!(state, State::Started | State::Failed);
         NewEntry {
             attempt: self.number,
             stage: definition.stage.to_owned(),

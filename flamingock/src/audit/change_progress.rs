@@ -3,9 +3,11 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::control::{ControlAction, ControlRequest, ProgressState};
+use super::progress::FailedRow;
+use crate::change::batch::rows_failed;
 use crate::util::time;
 use crate::util::visible::Visible;
 
@@ -64,6 +66,13 @@ pub struct ChangeProgress {
     pub waits_for: Option<String>,
     /// The request of an operator that no run has taken up yet.
     pub request: Option<ControlRequest>,
+    /// The rows that failed; in JSON, their number.
+    #[serde(serialize_with = "count")]
+    pub failed_rows: Vec<FailedRow>,
+}
+
+fn count<S: Serializer>(rows: &[FailedRow], serializer: S) -> Result<S::Ok, S::Error> {
+    rows.len().serialize(serializer)
 }
 
 impl ChangeProgress {
@@ -84,6 +93,7 @@ impl ChangeProgress {
             fixed_size: None,
             waits_for: None,
             request: None,
+            failed_rows: Vec::new(),
         }
     }
 
@@ -119,7 +129,11 @@ impl fmt::Display for ChangeProgress {
         match self.state {
             ProgressState::Paused => f.write_str(", paused")?,
             ProgressState::Cancelled => f.write_str(", cancelled")?,
+            ProgressState::RollingBack => f.write_str(", of its rollback")?,
             ProgressState::Running | ProgressState::Finished => {}
+        }
+        if !self.failed_rows.is_empty() {
+            write!(f, ", {}", rows_failed(self.failed_rows.len()))?;
         }
         if let Some(request) = &self.request {
             let asked = match request.action {

@@ -18,8 +18,10 @@ pub enum ProgressState {
     Finished,
     /// An operator paused the change, and can resume it.
     Paused,
-    /// An operator cancelled the change, and can resume it.
+    /// An operator cancelled the change, and can resume it or undo it.
     Cancelled,
+    /// An undo works on the change in batches, or the next undo continues.
+    RollingBack,
 }
 
 impl ProgressState {
@@ -30,6 +32,7 @@ impl ProgressState {
             ProgressState::Finished => "finished",
             ProgressState::Paused => "paused",
             ProgressState::Cancelled => "cancelled",
+            ProgressState::RollingBack => "rolling_back",
         }
     }
 
@@ -40,6 +43,7 @@ impl ProgressState {
             "finished" => ProgressState::Finished,
             "paused" => ProgressState::Paused,
             "cancelled" => ProgressState::Cancelled,
+            "rolling_back" => ProgressState::RollingBack,
             _ => ProgressState::Running,
         }
     }
@@ -84,7 +88,7 @@ impl ControlAction {
         match state {
             ProgressState::Paused => Some(ControlAction::Pause),
             ProgressState::Cancelled => Some(ControlAction::Cancel),
-            ProgressState::Running | ProgressState::Finished => None,
+            ProgressState::Running | ProgressState::Finished | ProgressState::RollingBack => None,
         }
     }
 

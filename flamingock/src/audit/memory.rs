@@ -186,20 +186,22 @@ impl AuditStore for MemoryStore {
         let now = SystemTime::now();
         let control = before.as_ref().map(|saved| saved.control.clone());
         let mut control = control.unwrap_or(ProgressControl::new(ProgressState::Running));
-        let is_own = before
-            .as_ref()
-            .is_some_and(|saved| claim.owns(&saved.progress));
         let (progress, started_at) = match before {
             Some(Saved { progress, .. }) if progress.fencing_token > claim.grant.fencing_token => {
                 return Ok(Some(progress));
             }
             None if !claim.from_start => return Ok(None),
-            Some(saved) if !claim.from_start => (saved.progress, saved.started_at),
-            before => (before.map(|saved| saved.progress).unwrap_or_default(), now),
+            Some(saved) if !claim.begins_anew(&saved.progress) => {
+                (saved.progress, saved.started_at)
+            }
+            before => {
+                control = ProgressControl::new(match claim.rolls_back {
+                    true => ProgressState::RollingBack,
+                    false => ProgressState::Running,
+                });
+                (before.map(|saved| saved.progress).unwrap_or_default(), now)
+            }
         };
-        if claim.from_start && !is_own {
-            control = ProgressControl::new(ProgressState::Running);
-        }
         let halted = control.state.is_halted();
         let progress = Progress {
             halted,
@@ -288,7 +290,10 @@ impl AuditStore for MemoryStore {
 
     async fn progress(&self, service: &str) -> Result<Vec<ChangeProgress>, StoreError> {
         let shared = self.shared();
-        let of_service = shared.progress.iter().filter(|(key, _)| key.0 == service);
+        let of_service = shared.progress.iter().filter(|(key, saved)| {
+            let is_rolled_back = saved.progress.rolls_back && saved.progress.finished;
+            key.0 == service && !is_rolled_back
+        });
         let mut found: Vec<ChangeProgress> = of_service
             .map(|((_, change_id), saved)| ChangeProgress {
                 state: saved.control.state,
@@ -303,6 +308,7 @@ impl AuditStore for MemoryStore {
                 fixed_size: saved.control.size,
                 waits_for: saved.waits_for.clone(),
                 request: saved.control.request.clone(),
+                failed_rows: saved.progress.failed_rows.clone(),
                 ..ChangeProgress::new(change_id, saved.started_at)
             })
             .collect();

@@ -28,7 +28,7 @@ pub use self::control::{
 };
 pub use self::entry::{Entry, Facts, LatestEntry, NewEntry, Origin, State, TransactionMode};
 pub use self::grant::{AcquireRequest, LockGrant, STARTUP};
-pub use self::progress::{BatchEnd, Progress, ProgressClaim};
+pub use self::progress::{BatchEnd, FailedRow, Progress, ProgressClaim};
 pub use self::snapshot::{LockProgress, LockStatus, Snapshot};
 pub use self::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore, Store};
 pub use self::store_error::{StoreError, StoreErrorKind};

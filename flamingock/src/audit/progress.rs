@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::grant::LockGrant;
 use crate::change::batch::BatchState;
 
@@ -19,8 +21,31 @@ pub struct ProgressClaim {
     pub digest: String,
     /// The version of the application, if it is set.
     pub app_version: Option<String>,
-    /// Whether the change begins anew: earlier progress is forgotten.
+    /// Whether the change, or its rollback, begins anew: earlier progress is forgotten.
     pub from_start: bool,
+    /// Whether the batches are those of the change's rollback. If it has not begun yet, it begins
+    /// anew.
+    pub rolls_back: bool,
+}
+
+/// A row that a batch could not do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FailedRow {
+    /// The key of the row, as JSON.
+    pub key: String,
+    /// Why it failed.
+    pub error: String,
+}
+
+impl FailedRow {
+    /// Creates a row with this key, as JSON.
+    pub fn new(key: impl Into<String>, error: impl Into<String>) -> FailedRow {
+        FailedRow {
+            key: key.into(),
+            error: error.into(),
+        }
+    }
 }
 
 /// The progress of a change after its last committed batch.
@@ -52,6 +77,10 @@ pub struct Progress {
     /// Whether a batch was committed before its end, by its own statements, so that its cursor is
     /// not known.
     pub committed_midway: bool,
+    /// Whether the batches are those of the change's rollback.
+    pub rolls_back: bool,
+    /// The rows that failed so far.
+    pub failed_rows: Vec<FailedRow>,
 }
 
 /// What is saved at the end of a batch.
@@ -73,9 +102,20 @@ pub struct BatchEnd {
     pub size: i64,
     /// Whether nothing is left to do.
     pub finished: bool,
+    /// Whether the batch is one of the change's rollback.
+    pub rolls_back: bool,
+    /// All rows that failed so far.
+    pub failed_rows: Vec<FailedRow>,
 }
 
 impl ProgressClaim {
+    /// Reports whether the claim makes the change begin anew. One that is repeated must not reset what
+    /// the run has saved meanwhile.
+    pub(crate) fn begins_anew(&self, progress: &Progress) -> bool {
+        let has_to = self.from_start || (self.rolls_back && !progress.rolls_back);
+        has_to && !self.owns(progress)
+    }
+
     /// Reports whether the progress belongs to this run.
     pub(crate) fn owns(&self, progress: &Progress) -> bool {
         progress.run_id == self.grant.run_id && progress.fencing_token == self.grant.fencing_token
@@ -89,8 +129,8 @@ impl BatchEnd {
         let finished = result.cursor.is_none();
         BatchEnd {
             number: batch.number,
-            cursor: result.cursor.or_else(|| batch.cursor.clone()),
-            bound: result.bound,
+            cursor: result.cursor.clone().or_else(|| batch.cursor.clone()),
+            bound: result.bound.clone(),
             done_rows: result.done_rows,
             total_rows: result.total_rows,
             size: match batch.limits {
@@ -98,6 +138,8 @@ impl BatchEnd {
                 None => batch.size,
             },
             finished,
+            rolls_back: batch.rolls_back,
+            failed_rows: batch.failed_rows_after(&result),
         }
     }
 }
@@ -105,9 +147,11 @@ impl BatchEnd {
 impl Progress {
     /// Returns the progress that a run has after it claimed the change.
     pub(crate) fn claimed(self, claim: &ProgressClaim) -> Progress {
-        // A claim that is repeated must not reset what the run has saved meanwhile.
-        let before = if claim.from_start && !claim.owns(&self) {
-            Progress::default()
+        let before = if claim.begins_anew(&self) {
+            Progress {
+                rolls_back: claim.rolls_back,
+                ..Progress::default()
+            }
         } else {
             self
         };
@@ -128,6 +172,7 @@ impl Progress {
             bound: self.bound.or_else(|| batch.bound.clone()),
             size: Some(batch.size),
             finished: batch.finished,
+            failed_rows: batch.failed_rows.clone(),
             ..self
         }
     }
@@ -151,6 +196,7 @@ mod tests {
             digest: String::new(),
             app_version: None,
             from_start,
+            rolls_back: false,
         };
         let saved = Progress {
             run_id: "a".to_owned(),

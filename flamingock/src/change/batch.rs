@@ -2,13 +2,15 @@
 
 use std::any::{TypeId, type_name};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::argument::{Argument, Inputs, Need, NeedKind};
 use super::pace::SizeLimits;
+use crate::audit::progress::FailedRow;
 use crate::util::boxed::{BoxError, BoxFuture};
 use crate::util::error_chain::ErrorChain;
 
@@ -57,6 +59,9 @@ pub struct Batch<C> {
     cursor: Option<C>,
     bound: Option<C>,
     size: i64,
+    rows_to_retry: Vec<C>,
+    /// Set once the function has asked for the rows.
+    retries: Arc<AtomicBool>,
 }
 
 impl<C> Batch<C> {
@@ -75,6 +80,16 @@ impl<C> Batch<C> {
     pub fn size(&self) -> i64 {
         self.size
     }
+
+    /// Returns the keys of the rows to do in this batch, which [failed](Next::failed_row) in earlier
+    /// ones; empty in any other batch. Return [`Next::finished`] after them.
+    ///
+    /// Once nothing else is left to do, the next run does the rows that failed. A function that
+    /// reports such rows asks here first: without that, the batch fails.
+    pub fn rows_to_retry(&self) -> &[C] {
+        self.retries.store(true, Ordering::Relaxed);
+        &self.rows_to_retry
+    }
 }
 
 /// Where the next batch begins, or that there is none: the value that a batch returns.
@@ -86,16 +101,22 @@ pub struct Next<C> {
     bound: Option<C>,
     done_rows: u64,
     total_rows: Option<u64>,
+    failed_rows: Vec<(C, String)>,
+    max_failed_rows: usize,
 }
+
+/// More rows that failed would make the row of the progress too large.
+const MOST_FAILED_ROWS: usize = 1_000;
+
+/// How many characters of an error are kept.
+const LONGEST_ERROR: usize = 500;
 
 impl<C> Next<C> {
     /// The next batch begins after this key.
     pub fn after(cursor: C) -> Next<C> {
         Next {
             cursor: Some(cursor),
-            bound: None,
-            done_rows: 0,
-            total_rows: None,
+            ..Next::finished()
         }
     }
 
@@ -106,6 +127,26 @@ impl<C> Next<C> {
             bound: None,
             done_rows: 0,
             total_rows: None,
+            failed_rows: Vec::new(),
+            max_failed_rows: MOST_FAILED_ROWS,
+        }
+    }
+
+    /// Adds a row that this batch could not do, with its key. The other rows of the batch are
+    /// committed. After the last batch the change is not applied but has failed, and each further
+    /// run does the rows that failed again: [`Batch::rows_to_retry`] has their keys. Of the error,
+    /// the first 500 characters are kept.
+    pub fn failed_row(mut self, key: C, error: impl fmt::Display) -> Next<C> {
+        self.failed_rows.push((key, error.to_string()));
+        self
+    }
+
+    /// Sets how many rows may fail in all batches together: 1,000 if it is not set, which is also
+    /// the most. One more makes the batch fail.
+    pub fn max_failed_rows(self, rows: usize) -> Next<C> {
+        Next {
+            max_failed_rows: rows.min(MOST_FAILED_ROWS),
+            ..self
         }
     }
 
@@ -149,6 +190,15 @@ pub struct BatchState {
     pub(crate) limits: Option<SizeLimits>,
     /// The number of batches before.
     pub(crate) number: i64,
+    /// Whether the batch is one of the change's rollback.
+    pub(crate) rolls_back: bool,
+    /// The rows that failed so far.
+    pub(crate) failed_rows: Vec<FailedRow>,
+    /// The keys of the rows among them that this batch does again, as JSON; `None` for a batch that
+    /// follows the cursor.
+    pub(crate) retries: Option<Vec<String>>,
+    /// Whether the function has asked for those rows.
+    pub(crate) has_asked: Arc<AtomicBool>,
     pub(crate) result: Mutex<Option<BatchResult>>,
 }
 
@@ -160,6 +210,8 @@ pub(crate) struct BatchResult {
     pub(crate) bound: Option<String>,
     pub(crate) done_rows: i64,
     pub(crate) total_rows: Option<i64>,
+    /// The rows that failed in this batch.
+    pub(crate) failed_rows: Vec<FailedRow>,
 }
 
 impl BatchState {
@@ -175,10 +227,41 @@ impl BatchState {
         match self.number {
             0 => failed,
             before => failed.and(&format!(
-                "{}, and the next run continues after {}",
+                "{}, and the next {} continues after {}",
                 committed(before),
+                if self.rolls_back { "`undo`" } else { "run" },
                 if before == 1 { "it" } else { "them" }
             )),
+        }
+    }
+
+    /// Returns all rows that have failed, if the batch returned this.
+    pub(crate) fn failed_rows_after(&self, result: &BatchResult) -> Vec<FailedRow> {
+        let retried = |row: &&FailedRow| {
+            let keys = self.retries.as_ref();
+            !keys.is_some_and(|keys| keys.contains(&row.key))
+        };
+        let before = self.failed_rows.iter().filter(retried);
+        before.chain(&result.failed_rows).cloned().collect()
+    }
+
+    /// Fails if what the batch returned must not be committed.
+    fn check(&self, result: &BatchResult, max_failed_rows: usize) -> Result<(), String> {
+        if self.retries.is_some() {
+            if !self.has_asked.load(Ordering::Relaxed) {
+                return Err("rows of earlier batches failed and are to be done again, and the function does not ask for them: `batch.rows_to_retry()`".to_owned());
+            }
+            if result.cursor.is_some() {
+                return Err("the batch did rows again that had failed, and nothing is left behind them: return `Next::finished()`".to_owned());
+            }
+        }
+        let all = self.failed_rows_after(result).len();
+        match result.failed_rows.last() {
+            Some(FailedRow { key, error }) if all > max_failed_rows => Err(format!(
+                "{}, and {max_failed_rows} may: the last one is {key}: {error}",
+                rows_failed(all)
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -205,10 +288,13 @@ impl<C: DeserializeOwned + 'static> Argument for Batch<C> {
                     .unwrap_or_else(|error| panic!("its cursor cannot be read: {error}"))
             })
         };
+        let retries = state.retries.iter().flatten().cloned();
         Batch {
             cursor: read(&state.cursor),
             bound: read(&state.bound),
             size: state.size,
+            rows_to_retry: retries.filter_map(|key| read(&Some(key))).collect(),
+            retries: Arc::clone(&state.has_asked),
         }
     }
 }
@@ -234,9 +320,9 @@ pub const fn batches(needs: &[Need]) -> usize {
     count
 }
 
-/// A type that a change with the key `batch` can return.
+/// A type that a function with the key `batch` can return.
 #[diagnostic::on_unimplemented(
-    message = "a change with the key `batch` cannot return `{Self}`",
+    message = "a function with the key `batch` cannot return `{Self}`",
     label = "not a `Result<Next<C>, E>`",
     note = "return `Result<Next<C>, E>`, where `C` is the type in the argument `Batch<C>`: `Ok(Next::after(last_key))`, and `Ok(Next::finished())` if nothing is left to do"
 )]
@@ -269,12 +355,22 @@ pub fn erase_batch<'a, T: BatchOutput + 'a>(
             let text = value.as_ref().map(serde_json::to_string).transpose();
             text.map_err(|error| format!("the cursor cannot be written as JSON: {error}"))
         };
-        state.set(BatchResult {
+        let failed = next.failed_rows.into_iter().map(|(key, error)| {
+            let error = error.chars().take(LONGEST_ERROR).collect();
+            Ok(FailedRow {
+                key: text(&Some(key))?.unwrap_or_default(),
+                error,
+            })
+        });
+        let result = BatchResult {
             cursor: text(&next.cursor)?,
             bound: text(&next.bound)?,
             done_rows: number(next.done_rows),
             total_rows: next.total_rows.map(number),
-        });
+            failed_rows: failed.collect::<Result<_, String>>()?,
+        };
+        state.check(&result, next.max_failed_rows)?;
+        state.set(result);
         Ok(())
     })
 }
@@ -320,6 +416,14 @@ pub(crate) fn committed(batches: i64) -> String {
     }
 }
 
+/// Returns how many rows failed.
+pub(crate) fn rows_failed(count: usize) -> String {
+    match count {
+        1 => "1 row failed".to_owned(),
+        count => format!("{count} rows failed"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -337,6 +441,7 @@ mod tests {
             bound: Some("[9,\"\"]".to_owned()),
             done_rows: 3,
             total_rows: Some(10),
+            failed_rows: Vec::new(),
         };
         assert_eq!(state.result(), Some(expected));
         let check = CursorType::of::<Result<Next<(i64, String)>, BoxError>>().check;

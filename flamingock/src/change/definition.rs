@@ -175,6 +175,12 @@ pub const fn default_author(package: Option<&'static str>, module: &'static str)
     }
 }
 
+/// Reports whether the rollback of a change may work in batches. For the checks that the macros make
+/// at compile time: the mistakes of a refused change are errors already.
+pub const fn may_batch(definition: &Definition) -> bool {
+    definition.id.is_empty() || matches!(definition.body.code, Code::Batch(..))
+}
+
 /// Takes the place of the digest of a retired change.
 pub(crate) const RETIRED: &str = "retired";
 

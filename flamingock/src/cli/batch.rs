@@ -1,9 +1,9 @@
 //! The command `batch`: looks at changes in batches, and controls them while they work.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::by::By;
@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::reason::reason;
 use super::table::{Sheet, plain};
 use super::view::View;
+use crate::plan::undo::UndoTarget;
 use crate::report::error::Error;
 use crate::runner::builder::Runner;
 use crate::runner::control::{Controlled, Tuning};
@@ -26,7 +27,13 @@ pub(super) enum Batch {
     /// Resume a change that was paused or cancelled
     Resume(One),
     /// Cancel a change after the batch in progress; its committed batches stay
-    Cancel(One),
+    Cancel(Cancel),
+    /// Show the rows that failed: the next apply does them again
+    Failed {
+        /// The change
+        #[arg(value_name = "ID")]
+        id: String,
+    },
     /// Set the size of the batches of a change, and the pause between them; without an option, the
     /// application decides again
     Tune(Tune),
@@ -43,6 +50,16 @@ pub(super) struct One {
     reason: String,
     #[command(flatten)]
     pub(super) by: By,
+}
+
+/// One change to cancel, and why.
+#[derive(Debug, Args)]
+pub(super) struct Cancel {
+    #[command(flatten)]
+    one: One,
+    /// Then undo it: its rollback reverses what the committed batches did
+    #[arg(long)]
+    rollback: bool,
 }
 
 /// How the batches are to be.
@@ -63,14 +80,22 @@ impl Batch {
     /// Returns the option `--by` of a command that writes to the audit.
     pub(super) fn by(&self) -> Option<&By> {
         match self {
-            Batch::Pause(one) | Batch::Resume(one) | Batch::Cancel(one) => Some(&one.by),
-            Batch::List | Batch::Tune(_) => None,
+            Batch::Pause(one) | Batch::Resume(one) => Some(&one.by),
+            Batch::Cancel(cancel) => Some(&cancel.one.by),
+            Batch::List | Batch::Failed { .. } | Batch::Tune(_) => None,
         }
     }
 }
 
-pub(super) async fn batch(runner: &Runner, batch: Batch, view: &View) -> Result<Answer, Failure> {
+pub(super) async fn batch(runner: Runner, batch: Batch, view: &View) -> Result<Answer, Failure> {
     let failed = |error: Error| Failure::of(error, &view.program);
+    let batch = match batch {
+        Batch::Cancel(cancel) if cancel.rollback => {
+            return cancel_and_undo(runner, cancel.one, view).await;
+        }
+        batch => batch,
+    };
+    let runner = &runner;
     let (one, controlled, what) = match batch {
         Batch::List => return list(runner, view).await.map_err(failed),
         Batch::Tune(tune) => return self::tune(runner, &tune).await.map_err(failed),
@@ -82,7 +107,8 @@ pub(super) async fn batch(runner: &Runner, batch: Batch, view: &View) -> Result<
             let done = runner.resume(&one.id, &one.reason).await;
             (one, done, "resumed")
         }
-        Batch::Cancel(one) => {
+        Batch::Failed { id } => return failed_rows(runner, &id, view).await.map_err(failed),
+        Batch::Cancel(Cancel { one, .. }) => {
             let done = runner.cancel(&one.id, &one.reason).await;
             (one, done, "cancelled")
         }
@@ -97,6 +123,52 @@ pub(super) async fn batch(runner: &Runner, batch: Batch, view: &View) -> Result<
     };
     let document = json!({ "change_id": one.id, "controlled": controlled });
     Ok(Answer::done(document, text))
+}
+
+/// Cancels a change, and undoes it once the run that works on it has stopped.
+async fn cancel_and_undo(runner: Runner, one: One, view: &View) -> Result<Answer, Failure> {
+    let failed = |error: Error| Failure::of(error, &view.program);
+    let undo = view.program.command(&["undo", &one.id]);
+    if !view.source.has_code() {
+        let text = "the rollback is in the code of the application: use `batch cancel --rollback` of its own program";
+        return Err(Failure::refused("invalid", text));
+    }
+    let deadline = Instant::now() + runner.settings.lock.bounded().wait;
+    while runner.cancel(&one.id, &one.reason).await.map_err(failed)? == Controlled::Requested {
+        if Instant::now() >= deadline {
+            let text = format!(
+                "{} is asked to end, and its batch takes longer than the wait for the lock: nothing was undone",
+                Visible(&one.id)
+            );
+            let failure = Failure::refused("lock_timeout", text);
+            return Err(failure.next(undo, "undoes it, once `batch list` shows it as cancelled"));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    let change = UndoTarget::Change(one.id);
+    super::apply::undo(runner, change.into(), view).await
+}
+
+/// How often it is looked whether the change has stopped.
+const LOOK: Duration = Duration::from_millis(200);
+
+async fn failed_rows(runner: &Runner, id: &str, view: &View) -> Result<Answer, Error> {
+    let rows = runner.failed_rows(id).await?;
+    let mut sheet = Sheet::new(view, &["KEY", "ERROR"]);
+    for row in &rows {
+        sheet.row(vec![plain(&row.key), plain(&row.error)]);
+    }
+    let text = match rows.as_slice() {
+        [] => "no row failed".to_owned(),
+        _ => sheet.text(),
+    };
+    let key = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|row| json!({ "key": key(&row.key), "error": row.error }))
+        .collect();
+    let document = json!({ "change_id": id, "failed_rows": rows });
+    Ok(Answer::data(document, text))
 }
 
 async fn tune(runner: &Runner, tune: &Tune) -> Result<Answer, Error> {

@@ -105,7 +105,7 @@ pub(super) async fn answer(action: Action, runner: Runner, view: &View) -> Resul
         Action::Lock(Lock::Release { reason, change, .. }) => {
             lock::release(&runner, change.as_deref(), &reason, view).await
         }
-        Action::Batch(of) => batch::batch(&runner, of, view).await,
+        Action::Batch(of) => batch::batch(runner, of, view).await,
         Action::Doctor => doctor::doctor(&runner, view).await,
         Action::New(chosen) => new::new(&runner, &chosen, view),
         Action::Manifest(chosen) => manifest::manifest(&runner, &chosen, view),

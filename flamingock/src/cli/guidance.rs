@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use super::attempt::Attempt;
 use super::failure::resolving;
-use super::program::Program;
 use super::source::Source;
 use super::text::Sections;
 use super::time::to_the_second;
 use super::view::View;
 use crate::audit::entry::{Entry, Origin, State, TransactionMode};
 use crate::audit::snapshot::LockStatus;
+use crate::change::batch::IN_BATCHES;
 use crate::change::step::{ROLLBACK_ELSEWHERE, ROLLING_BACK};
 use crate::plan::decision::Cause;
 use crate::plan::step::{Step, reached};
@@ -112,7 +112,7 @@ impl Guidance {
             question,
             description: description.map(|text| format!("Its description: {}", joined(text))),
             history: attempt.lines(line),
-            commands: commands(definition.id, owner.is_some(), &view.program),
+            commands: commands(step, owner.is_some(), view),
         }
     }
 }
@@ -154,6 +154,7 @@ fn not_known(source: &dyn Source, cause: &Cause, running: bool) -> Vec<&'static 
         | Cause::StillOpen
         | Cause::ForeignMarkers
         | Cause::IncompleteHistory
+        | Cause::UndoUnfinished
         | Cause::NoBatches
         | Cause::ProgressGone
         | Cause::UnknownState => Vec::new(),
@@ -168,6 +169,9 @@ fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'stat
         "It ran and failed: what it did before the failure remains."
     } else if let Some(undo) = undo {
         match undo.state {
+            State::Started | State::Failed if is_in_batches(undo) => {
+                "An undo works on it in batches: those that are committed have reversed a part."
+            }
             State::Failed => {
                 "An undo called it, and it failed: what it did before the failure remains."
             }
@@ -189,6 +193,11 @@ fn rollback(attempt: &[&Entry], declared: Option<bool>, running: bool) -> &'stat
     } else {
         "It has no entry: it was not called, for example because the change may still be at work, or it was interrupted."
     }
+}
+
+/// Reports whether the attempt works in batches.
+fn is_in_batches(entry: &Entry) -> bool {
+    entry.reason.as_deref() == Some(IN_BATCHES)
 }
 
 /// Reports whether the entry records a rollback that begins in another database than the audit's.
@@ -217,7 +226,8 @@ fn line(entry: &Entry) -> String {
     text
 }
 
-fn commands(id: &str, running: bool, program: &Program) -> Vec<Command> {
+fn commands(step: &Step, running: bool, view: &View) -> Vec<Command> {
+    let (id, program) = (step.definition.id, &view.program);
     if running {
         return vec![Command {
             when: "There is nothing to resolve while it is running. Look again:",
@@ -225,7 +235,13 @@ fn commands(id: &str, running: bool, program: &Program) -> Vec<Command> {
         }];
     }
     let [applied, rolled_back] = resolving(program, id);
-    vec![
+    let undo = Command {
+        when: "To continue the undo after its last committed batch:",
+        command: program.command(&["undo", id]),
+    };
+    let is_undo = step.is_rolling_back() && view.source.has_code();
+    let undo = is_undo.then_some(undo);
+    let resolving = [
         Command {
             when: "If all of it is there, or you have completed it:",
             command: applied,
@@ -234,7 +250,8 @@ fn commands(id: &str, running: bool, program: &Program) -> Vec<Command> {
             when: "If nothing of it is there, or you have removed what was; the next apply runs it:",
             command: rolled_back,
         },
-    ]
+    ];
+    undo.into_iter().chain(resolving).collect()
 }
 
 /// Returns the description of the target system in brackets. The entries contain it, so it is known

@@ -117,6 +117,7 @@ pub(super) fn change_report(
         issue: None,
         notes: step.notes.clone(),
         steps: Vec::new(),
+        batches: None,
         stopped: false,
         in_doubt: false,
     };
@@ -129,6 +130,7 @@ pub(super) fn change_report(
             report.issue.clone_from(&executed.issue);
             report.notes.extend(executed.notes.iter().cloned());
             report.steps.clone_from(&executed.steps);
+            report.batches.clone_from(&executed.batches);
             report.stopped = executed.stopped;
             report.in_doubt = executed.run_state != RunState::GoesOn;
         }

@@ -94,6 +94,8 @@ pub enum Cause {
     RollbackFailed,
     /// An undo was interrupted, and its progress is unknown.
     UndoInterrupted,
+    /// An undo works in batches and has not come to its end: the next undo continues.
+    UndoUnfinished,
     /// The verify function failed.
     VerifyFailed,
     /// The transaction of an interrupted attempt is still open at the target system.
@@ -124,6 +126,7 @@ impl fmt::Display for Cause {
             }
             Cause::RollbackFailed => "its rollback failed: its effects are unknown",
             Cause::UndoInterrupted => "its undo was interrupted",
+            Cause::UndoUnfinished => "its undo works in batches and is not finished: the next `undo` continues it",
             Cause::VerifyFailed => "its verify function failed, so it is unknown whether the change is applied",
             Cause::TargetChanged => {
                 "an attempt at another target system than the code now names was interrupted"
@@ -223,6 +226,12 @@ pub(crate) fn decide(recorded: Option<&Recorded<'_>>, code: Code) -> Decision {
             Repeat::OnChange if recorded.changed => Decision::Again,
             Repeat::OnChange | Repeat::Once => Decision::Skip,
         },
+        // The next undo continues after the last committed batch of the rollback.
+        State::Started | State::Failed
+            if recorded.in_batches && *recorded.origin == Origin::Undo =>
+        {
+            Decision::Issue(Cause::UndoUnfinished)
+        }
         State::Started | State::Failed if recorded.in_batches && code.batches == Batches::No => {
             Decision::Issue(Cause::NoBatches)
         }

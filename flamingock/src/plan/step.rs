@@ -25,15 +25,28 @@ impl Step {
     /// Reports whether an undo of the change was interrupted and can be completed, because its
     /// marker or its verify function shows how far it came.
     pub(crate) fn is_half_undone(&self) -> bool {
-        let of_undo = self
-            .latest
-            .as_ref()
-            .is_some_and(|latest| latest.origin == Origin::Undo);
         let can_be_told = matches!(
             self.decision,
             Decision::Resolve | Decision::Verify(WhenAbsent::RolledBack)
         );
-        of_undo && can_be_told
+        self.is_of_undo() && can_be_told
+    }
+
+    /// Reports whether an undo of the change in batches has begun: the next one continues.
+    pub(crate) fn is_rolling_back(&self) -> bool {
+        self.is_of_undo() && self.latest.as_deref().is_some_and(in_batches)
+    }
+
+    fn is_of_undo(&self) -> bool {
+        let latest = self.latest.as_ref();
+        latest.is_some_and(|latest| latest.origin == Origin::Undo)
+    }
+
+    /// Reports whether an operator cancelled the change in batches, so that an undo can reverse what
+    /// it did.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        let latest = self.latest.as_ref();
+        latest.is_some_and(|latest| latest.state == State::Cancelled)
     }
 
     /// Reports whether nothing of an earlier attempt is left: a change in batches has no progress.

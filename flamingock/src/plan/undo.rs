@@ -10,6 +10,7 @@ use crate::change::body::Code;
 use crate::change::problem::Problem;
 use crate::util::near_miss::did_you_mean;
 use crate::util::plural::plural;
+use crate::util::shell::quote;
 
 /// The changes to undo, in the reverse of the order in which they run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +112,7 @@ pub(crate) fn select<'a>(
         matches!(step.decision, Decision::Skip | Decision::Again)
             || step.is_half_undone()
             || is_undo_interrupted(step)
+            || step.is_rolling_back()
     };
     let applied = |steps: &[&'a Step]| -> Vec<&'a Step> {
         let backwards = steps.iter().rev().copied();
@@ -125,7 +127,10 @@ pub(crate) fn select<'a>(
         }
         UndoTarget::Change(id) => {
             let place = place(id).ok_or_else(|| unknown(id))?;
-            applied(&steps[place..=place])
+            match steps[place].is_cancelled() {
+                true => vec![steps[place]],
+                false => applied(&steps[place..=place]),
+            }
         }
         UndoTarget::Run(_) => {
             let mut chosen = applied(&steps);
@@ -138,6 +143,7 @@ pub(crate) fn select<'a>(
     };
     let mut problems: Vec<Problem> = unknown_changes(plan, undo, by_run).into_iter().collect();
     problems.extend(unfinished(&steps, &chosen, undo));
+    problems.extend(in_progress(&steps, undo));
     problems.extend(interrupted(&chosen));
     problems.extend(without_rollback(&chosen));
     if problems.is_empty() {
@@ -167,6 +173,26 @@ fn interrupted(chosen: &[&Step]) -> Vec<Problem> {
     problems.collect()
 }
 
+/// Reports a change in batches that is to be undone and has not come to its end.
+fn in_progress(steps: &[&Step], undo: &Undo) -> Option<Problem> {
+    let UndoTarget::Change(id) = &undo.target else {
+        return None;
+    };
+    let step = steps.iter().find(|step| step.definition.id == id)?;
+    let latest = step.latest.as_deref().filter(|latest| in_batches(latest))?;
+    if step.is_cancelled() || step.is_rolling_back() {
+        return None;
+    }
+    Some(Problem::at(
+        step.definition.location(),
+        format!(
+            "the change {id:?} is not finished ({}): nothing was undone. Cancel it first, then undo it: `batch cancel {} --rollback --reason TEXT` (in code `Runner::cancel`, then `Runner::undo`)",
+            latest.state,
+            quote(id)
+        ),
+    ))
+}
+
 /// Reports unfinished changes after those to undo: what they have done so far may build on them.
 fn unfinished(steps: &[&Step], chosen: &[&Step], undo: &Undo) -> Vec<Problem> {
     let first = steps.iter().position(|step| {
@@ -193,7 +219,7 @@ fn unfinished(steps: &[&Step], chosen: &[&Step], undo: &Undo) -> Vec<Problem> {
         Problem::at(
             definition.location(),
             format!(
-                "the change {:?} comes later and is unfinished ({state}): nothing was undone. Resolve or apply it first, or pass `--force` (in code `Undo::force`)",
+                "the change {:?} comes later and is unfinished ({state}): nothing was undone. Resolve, apply or undo it first, or pass `--force` (in code `Undo::force`)",
                 definition.id
             ),
         )

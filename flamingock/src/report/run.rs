@@ -6,6 +6,9 @@ use std::time::Duration;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use crate::audit::change_progress::Rows;
+use crate::audit::progress::Progress;
+use crate::change::batch::rows_failed;
 use crate::change::problem::Location;
 use crate::plan::decision::Cause;
 use crate::plan::note::Note;
@@ -123,12 +126,62 @@ pub struct ChangeReport {
     pub notes: Vec<Note>,
     /// The steps that this run reached, if the change has steps.
     pub steps: Vec<StepReport>,
+    /// How far the change is after this run, if it works in batches and the run worked on it.
+    pub batches: Option<BatchReport>,
     /// Whether its function was dropped because the run was asked to stop.
     #[serde(skip)]
     pub(crate) stopped: bool,
     /// Whether the outcome is unknown or not recorded.
     #[serde(skip)]
     pub(crate) in_doubt: bool,
+}
+
+/// How far a change in batches, or its rollback, is after a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BatchReport {
+    /// The number of batches that this run committed.
+    pub batches: i64,
+    /// The number of rows that they did.
+    pub rows: i64,
+    /// The number of rows that all runs did.
+    pub done_rows: i64,
+    /// The number of rows that there are to do, if a batch estimated it.
+    pub total_rows: Option<i64>,
+    /// The number of rows that failed and are to be done again.
+    pub failed_rows: usize,
+}
+
+impl BatchReport {
+    /// Notes how far it is now. `before` is how far it was when the run began.
+    pub(crate) fn tell(&mut self, now: &Progress, before: &Progress) {
+        *self = BatchReport {
+            batches: now.batches - before.batches,
+            rows: now.done_rows - before.done_rows,
+            done_rows: now.done_rows,
+            total_rows: now.total_rows,
+            failed_rows: now.failed_rows.len(),
+        };
+    }
+}
+
+impl fmt::Display for BatchReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = Rows {
+            batches: self.batches,
+            done: self.rows,
+            total: None,
+            per_second: None,
+        };
+        rows.fmt(f)?;
+        if self.done_rows != self.rows {
+            write!(f, ", {} by all runs", self.done_rows)?;
+        }
+        match self.failed_rows {
+            0 => Ok(()),
+            failed => write!(f, ", {}", rows_failed(failed)),
+        }
+    }
 }
 
 /// The part of the report about one step of a change.

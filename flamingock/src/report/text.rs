@@ -71,6 +71,9 @@ fn write_change(
     if let Some(duration) = change.duration {
         write!(f, " ({})", short(duration))?;
     }
+    if let Some(batches) = &change.batches {
+        write!(f, ": {batches}")?;
+    }
     if let Some(issue) = &change.issue {
         write!(f, "\n{:18}{issue}", "")?;
     }

@@ -143,7 +143,8 @@ impl Runner {
 
     /// Cancels a change in batches after the batch in progress. It stays unfinished, with its
     /// committed batches, and no run works on it any more, unless it is [resumed](Self::resume).
-    /// Otherwise like [`pause`](Self::pause).
+    /// [`undo`](Self::undo) with [`UndoTarget::Change`](crate::UndoTarget::Change) reverses what it
+    /// did. Otherwise like [`pause`](Self::pause).
     ///
     /// # Errors
     /// Those of [`pause`](Self::pause).
@@ -163,6 +164,11 @@ impl Runner {
         let missing = "pausing or cancelling a change needs a reason: say why it is to stop";
         check_reason(reason, missing)?;
         let batches = self.batches(change_id).await?;
+        if batches.control.state == ProgressState::RollingBack {
+            return Err(invalid(&format!(
+                "the change {change_id:?} is being undone: stop the process that works on it, and the next `undo` continues"
+            )));
+        }
         if batches.control.state == action.state() {
             return Ok(Controlled::Done);
         }
@@ -267,9 +273,12 @@ impl Runner {
         let is_open = latest.is_some_and(in_batches);
         let is_halted =
             latest.is_some_and(|latest| matches!(latest.state, State::Paused | State::Cancelled));
-        // Without this, a change that is halted behind its last batch could not be resumed.
-        let is_unfinished =
-            |one: &ProgressControl| is_open && (is_halted || one.state != ProgressState::Finished);
+        // Without this, a change that is halted behind its last batch could not be resumed, and one of
+        // which only rows are left that failed could not be cancelled.
+        let has_failed = latest.is_some_and(|latest| latest.state == State::Failed);
+        let is_unfinished = |one: &ProgressControl| {
+            is_open && (is_halted || has_failed || one.state != ProgressState::Finished)
+        };
         let Some(control) = control.filter(is_unfinished) else {
             let known = snapshot.latest.iter().map(|latest| &*latest.change_id);
             return Err(invalid(&match latest {
@@ -335,7 +344,9 @@ impl Runner {
                 .latest
                 .into_iter()
                 .find(|latest| latest.change_id == batches.id);
-            let Some(latest) = latest.filter(in_batches) else {
+            let is_open =
+                |latest: &LatestEntry| in_batches(latest) && latest.origin != Origin::Undo;
+            let Some(latest) = latest.filter(is_open) else {
                 return Err(invalid(&format!(
                     "the change {:?} has ended meanwhile",
                     batches.id

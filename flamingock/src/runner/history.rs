@@ -3,12 +3,14 @@
 use super::builder::Runner;
 use crate::audit::change_progress::ChangeProgress;
 use crate::audit::entry::Entry;
+use crate::audit::progress::FailedRow;
 use crate::audit::snapshot::LockStatus;
 use crate::audit::store::HistoryFilter;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::engine;
 use crate::engine::collect::open_storage as open;
-use crate::report::error::Error;
+use crate::report::error::{Error, invalid};
+use crate::util::near_miss::did_you_mean;
 
 impl Runner {
     /// Returns the entries of this service that match the filter, oldest first. Only reads. Returns
@@ -101,6 +103,25 @@ impl Runner {
         let storage = open(&self.settings)?;
         let read = engine::progress::progress(&self.settings, &*storage.store).await;
         read.map_err(Error::store)
+    }
+
+    /// Returns the rows that a change in batches could not do, and that the next run does again. Only
+    /// reads.
+    ///
+    /// # Errors
+    /// - [`Invalid`](crate::ErrorKind) for a change that has no progress.
+    /// - Any error while one of the databases is read.
+    pub async fn failed_rows(&self, change_id: &str) -> Result<Vec<FailedRow>, Error> {
+        let progress = self.progress().await?;
+        let known = progress.iter().map(|one| &*one.change_id);
+        let unknown = || {
+            invalid(&format!(
+                "no change {change_id:?} works in batches{}",
+                did_you_mean(change_id, known)
+            ))
+        };
+        let one = progress.iter().find(|one| one.change_id == change_id);
+        one.map(|one| one.failed_rows.clone()).ok_or_else(unknown)
     }
 }
 

@@ -144,9 +144,12 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         let claimed = retry!(
             self,
             "could not claim the progress of the change",
-            |connection| self
-                .ledger
-                .take_progress(connection, &owner, claim.from_start)
+            |connection| self.ledger.take_progress(
+                connection,
+                &owner,
+                claim.from_start,
+                progress::begun(claim)
+            )
         );
         Ok(claimed?.map(progress::progress))
     }

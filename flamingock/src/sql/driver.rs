@@ -78,6 +78,9 @@ pub(crate) trait Driver: Backend {
 
     const CANCELLATION: Option<Cancellation>;
 
+    /// What is sent between two batches of a change, now and then.
+    const BETWEEN_BATCHES: Option<&'static str> = None;
+
     /// Whether a script is sent in one message with its begin, entry and commit. A database in this
     /// process has no round trips that this would save.
     const SINGLE_MESSAGE: bool;

@@ -5,6 +5,7 @@ use flamingock_sqlx_audit::{identifier, text_literal};
 use serde::{Deserialize, Serialize};
 
 use super::driver::{Driver, send};
+use super::failed_rows::{in_savepoint, is_of_rows};
 use super::keyset_sql::{Check, checks, column, compare};
 use crate::change::batch::{Batch, Next};
 use crate::util::database_kind::DatabaseKind;
@@ -45,6 +46,8 @@ pub struct Keyset {
     table: String,
     keys: Vec<String>,
     counts: bool,
+    /// How many rows may fail; `None` if the first one makes the batch fail.
+    max_failed_rows: Option<usize>,
 }
 
 /// The key of a row: the cursor of a change that uses a [`Keyset`].
@@ -63,8 +66,8 @@ enum Value {
 /// The rows of one batch: a condition for their keys.
 #[derive(Clone, Debug)]
 pub struct KeyRange {
-    condition: String,
-    next: Next<Key>,
+    pub(super) condition: String,
+    pub(super) next: Next<Key>,
 }
 
 impl KeyRange {
@@ -86,6 +89,7 @@ impl Keyset {
             table: name.into(),
             keys: Vec::new(),
             counts: false,
+            max_failed_rows: None,
         }
     }
 
@@ -101,6 +105,16 @@ impl Keyset {
     #[must_use]
     pub fn count_rows(mut self) -> Keyset {
         self.counts = true;
+        self
+    }
+
+    /// Goes on after rows that fail, such as one that violates a constraint, until more than this many
+    /// have failed in all batches together. [`execute`](Self::execute) then does the rows of a batch
+    /// that fails one by one, and [reports](Next::failed_row) those that cannot be done. Needs the
+    /// transaction of the change.
+    #[must_use]
+    pub fn collect_failed_rows(mut self, max: usize) -> Keyset {
+        self.max_failed_rows = Some(max);
         self
     }
 
@@ -124,8 +138,34 @@ impl Keyset {
             return Ok(Next::finished());
         };
         let text = statement.replace("{range}", range.condition());
-        let (_, rows) = connection.send(text).await?;
-        Ok(range.done(rows))
+        let Some(max) = self.max_failed_rows else {
+            let (_, rows) = connection.send(text).await?;
+            return Ok(range.done(rows));
+        };
+        match in_savepoint(connection, text).await? {
+            Ok(rows) => Ok(range.done(rows).max_failed_rows(max)),
+            Err(_) => {
+                let next = self.one_by_one(statement, batch, range, connection).await?;
+                Ok(next.max_failed_rows(max))
+            }
+        }
+    }
+
+    pub(super) fn names<C: KeysetConnection>(&self, connection: &C) -> Vec<String> {
+        self.keys.iter().map(|key| connection.name(key)).collect()
+    }
+
+    fn quoted_table<C: KeysetConnection>(&self, connection: &C) -> String {
+        let table = self.table.split('.').map(|part| connection.name(part));
+        table.collect::<Vec<_>>().join(".")
+    }
+
+    /// Returns the beginning of a query for keys.
+    pub(super) fn select<C: KeysetConnection>(&self, connection: &C) -> String {
+        let names = self.names(connection);
+        let columns: Vec<String> = names.iter().map(|name| connection.column(name)).collect();
+        let table = self.quoted_table(connection);
+        format!("SELECT {} FROM {table}", columns.join(", "))
     }
 
     /// Returns the rows of this batch, for statements of your own; `None` if the table has none.
@@ -143,11 +183,18 @@ impl Keyset {
                 "a keyset needs the columns of its key: `Keyset::table(\"users\").key(\"id\")`";
             return Err(invalid(rule));
         }
-        let names: Vec<String> = self.keys.iter().map(|key| connection.name(key)).collect();
-        let table = self.table.split('.').map(|part| connection.name(part));
-        let table = table.collect::<Vec<_>>().join(".");
-        let select: Vec<String> = names.iter().map(|name| connection.column(name)).collect();
-        let select = format!("SELECT {} FROM {table}", select.join(", "));
+        let (names, table) = (self.names(connection), self.quoted_table(connection));
+        let select = self.select(connection);
+        let again = batch.rows_to_retry().iter();
+        let again: Vec<String> = again
+            .map(|key| connection.compare(&names, "=", key))
+            .collect();
+        if !again.is_empty() {
+            return Ok(Some(KeyRange {
+                condition: format!("({})", again.join(" OR ")),
+                next: Next::finished(),
+            }));
+        }
         let order = |direction: &str| {
             let columns = names.iter().map(|name| format!("{name}{direction}"));
             columns.collect::<Vec<_>>().join(", ")
@@ -227,9 +274,11 @@ impl Keyset {
         text: String,
     ) -> Result<Option<Key>, sqlx::Error> {
         let (rows, _) = connection.send(text).await?;
-        let Some(row) = rows.into_iter().next() else {
-            return Ok(None);
-        };
+        let row = rows.into_iter().next();
+        row.map(|row| self.key_of(row)).transpose()
+    }
+
+    pub(super) fn key_of(&self, row: Vec<Option<String>>) -> Result<Key, sqlx::Error> {
         let values = row.into_iter().zip(&self.keys).map(|(value, column)| {
             let value = value.ok_or_else(|| {
                 let table = &self.table;
@@ -241,9 +290,7 @@ impl Keyset {
                 None => Value::Text(value.strip_prefix("t:").map_or(value.clone(), str::to_owned)),
             })
         });
-        values
-            .collect::<Result<_, sqlx::Error>>()
-            .map(|values| Some(Key(values)))
+        values.collect::<Result<_, sqlx::Error>>().map(Key)
     }
 }
 
@@ -283,6 +330,10 @@ pub trait KeysetConnection: sealed::Sealed + Send {
     /// Returns the condition that compares the key of a row with this one.
     #[doc(hidden)]
     fn compare(&self, names: &[String], operator: &str, key: &Key) -> String;
+
+    /// Reports whether a statement failed because of the values in its rows.
+    #[doc(hidden)]
+    fn is_of_rows(&self, error: &sqlx::Error) -> bool;
 
     /// Returns the queries that find out whether rows would be skipped because of this column.
     #[doc(hidden)]
@@ -328,6 +379,10 @@ macro_rules! connections {
 
             fn column(&self, name: &str) -> String {
                 column(<$driver as Driver>::KIND, name)
+            }
+
+            fn is_of_rows(&self, error: &sqlx::Error) -> bool {
+                is_of_rows(<$driver as Driver>::KIND, error)
             }
 
             fn checks(&self, table: &[&str], column: &str) -> Vec<Check> {

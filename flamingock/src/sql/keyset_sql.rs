@@ -89,6 +89,11 @@ pub(super) fn compare(
     operator: &str,
     values: &[String],
 ) -> String {
+    if operator == "=" {
+        let equal = names.iter().zip(values);
+        let equal = equal.map(|(name, value)| format!("{name} = {value}"));
+        return format!("({})", equal.collect::<Vec<_>>().join(" AND "));
+    }
     if kind != DatabaseKind::MySql || names.len() == 1 {
         let (names, values) = (names.join(", "), values.join(", "));
         return match names.contains(", ") {

@@ -11,6 +11,7 @@ pub(crate) mod connection_cache;
 pub(crate) mod database;
 pub(crate) mod driver;
 pub(crate) mod error;
+mod failed_rows;
 #[cfg(feature = "sqlite")]
 pub(crate) mod foreign_key;
 pub(crate) mod hint;

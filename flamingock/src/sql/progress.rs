@@ -67,13 +67,13 @@ async fn claim_once<D: Driver>(
     let owner = owner(claim, &grant);
     end_open_batch(database, &mut connection, &owner, false).await?;
     let claimed = ledger
-        .take_progress(&mut connection, &owner, claim.from_start)
+        .take_progress(&mut connection, &owner, claim.from_start, begun(claim))
         .await;
     let claimed = match claimed {
         Err(error) if D::classify(&error) == Failure::MissingTable && claim.from_start => {
             ledger.create_progress(&mut connection).await?;
             ledger
-                .take_progress(&mut connection, &owner, claim.from_start)
+                .take_progress(&mut connection, &owner, claim.from_start, begun(claim))
                 .await?
         }
         // It was there when the first batch began.
@@ -117,6 +117,14 @@ async fn end_open_batch<D: Driver>(
     Ok(())
 }
 
+/// Returns the state of a change that begins anew.
+pub(super) fn begun(claim: &ProgressClaim) -> &'static str {
+    match claim.rolls_back {
+        true => ROLLING_BACK,
+        false => RUNNING,
+    }
+}
+
 pub(super) fn owner<'a>(
     claim: &'a ProgressClaim,
     grant: &'a flamingock_sqlx_audit::LockGrant,
@@ -141,10 +149,12 @@ pub(super) fn progress(saved: SavedProgress) -> Progress {
         cursor: saved.cursor,
         bound: saved.bound,
         size: saved.size,
-        finished: saved.state == FINISHED,
+        finished: saved.state == FINISHED || saved.state == ROLLED_BACK,
+        rolls_back: saved.state == ROLLING_BACK || saved.state == ROLLED_BACK,
         halted: ProgressState::from_word(&saved.state).is_halted(),
         app_version: saved.app_version,
         committed_midway: saved.tag.is_some_and(|tag| !tag.is_empty()),
+        failed_rows: rows::failed_rows(saved.failed_items.as_deref()),
     }
 }
 
@@ -248,8 +258,17 @@ async fn answered<D: Driver, T>(
     }
 }
 
+/// The state while batches are left.
+const RUNNING: &str = "running";
+
 /// The state after the last batch.
 const FINISHED: &str = "finished";
+
+/// The state while batches of the rollback are left.
+const ROLLING_BACK: &str = "rolling_back";
+
+/// The state after the last batch of the rollback.
+const ROLLED_BACK: &str = "rolled_back";
 
 pub(super) fn batch_write(end: &BatchEnd) -> BatchWrite<'_> {
     BatchWrite {
@@ -259,7 +278,13 @@ pub(super) fn batch_write(end: &BatchEnd) -> BatchWrite<'_> {
         done_rows: end.done_rows,
         total_rows: end.total_rows,
         size: end.size,
-        state: if end.finished { FINISHED } else { "running" },
+        state: match (end.rolls_back, end.finished) {
+            (false, false) => RUNNING,
+            (false, true) => FINISHED,
+            (true, false) => ROLLING_BACK,
+            (true, true) => ROLLED_BACK,
+        },
+        failed_items: rows::failed_items(&end.failed_rows),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::audit::control::{
 };
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode, known};
 use crate::audit::grant::{LockGrant, STARTUP};
+use crate::audit::progress::FailedRow;
 use crate::audit::snapshot::{LockProgress, LockStatus, Snapshot};
 use crate::audit::store::{Acquired, HistoryFilter};
 use crate::change::definition::Recovery;
@@ -254,6 +255,22 @@ pub(super) async fn with_control_change<T>(
     write(&row).await
 }
 
+/// Reads the rows that failed. A text that cannot be read must not count as none.
+pub(super) fn failed_rows(json: Option<&str>) -> Vec<FailedRow> {
+    let Some(json) = json else {
+        return Vec::new();
+    };
+    serde_json::from_str(json).unwrap_or_else(|error| {
+        let told = format!("the column `failed_items` cannot be read: {error}");
+        vec![FailedRow::new(json, told)]
+    })
+}
+
+/// Writes the rows that failed; `None` without any.
+pub(super) fn failed_items(rows: &[FailedRow]) -> Option<String> {
+    (!rows.is_empty()).then(|| serde_json::json!(rows).to_string())
+}
+
 pub(super) fn change_progress(row: flamingock_sqlx_audit::ChangeProgress) -> ChangeProgress {
     ChangeProgress {
         state: ProgressState::from_word(&row.state),
@@ -268,6 +285,7 @@ pub(super) fn change_progress(row: flamingock_sqlx_audit::ChangeProgress) -> Cha
         fixed_size: fixed_size(row.throttle.as_deref()),
         waits_for: row.waits_for,
         request: request(row.request, row.requested_at.as_deref()),
+        failed_rows: failed_rows(row.failed_items.as_deref()),
         ..ChangeProgress::new(row.change_id, time::stored(&row.started_at))
     }
 }

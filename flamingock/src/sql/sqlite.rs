@@ -50,6 +50,8 @@ impl Driver for flamingock_sqlx_audit::Sqlite {
     }
 
     const CANCELLATION: Option<Cancellation> = None;
+    // As much as is possible without waiting for others.
+    const BETWEEN_BATCHES: Option<&'static str> = Some("PRAGMA wal_checkpoint(PASSIVE)");
     const SINGLE_MESSAGE: bool = false;
     // The driver keeps every statement of a message until the end of the message.
     const MAX_MESSAGE_BYTES: usize = 64 * 1024;

@@ -13,6 +13,7 @@ use super::database::SqlDatabase;
 use super::driver::{Driver, send};
 use super::server::Server;
 use super::store::SqlStore;
+use super::timing::READ_TIMEOUT;
 use super::transaction::tries::TransactionRunner;
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::change_progress::ChangeProgress;
@@ -108,6 +109,22 @@ impl<D: Driver> Database for SqlDatabase<D> {
 
     fn is_single_writer(&self) -> bool {
         self.ledger.dialect().has_one_writer
+    }
+
+    async fn between_batches(&self) {
+        let Some(statement) = D::BETWEEN_BATCHES else {
+            return;
+        };
+        let send = async {
+            let mut connection = self.connection().await?;
+            send::<D>(&mut connection, statement.to_owned()).await?;
+            connection.return_unchanged();
+            Ok::<(), sqlx::Error>(())
+        };
+        // The next batch does not depend on it.
+        if !matches!(tokio::time::timeout(READ_TIMEOUT, send).await, Ok(Ok(()))) {
+            tracing::debug!(statement, "not possible between two batches");
+        }
     }
 
     fn configured(&self, settings: &StorageSettings) -> Arc<dyn Database> {

@@ -175,6 +175,10 @@ pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// change that takes both is refused.
     fn is_single_writer(&self) -> bool;
 
+    /// Tidies up between two batches, where the database does not do so by itself: on SQLite, copies
+    /// what is in the write-ahead log to the file.
+    async fn between_batches(&self);
+
     /// Returns the database with the runner's settings. The target system may have been created
     /// before they were known.
     fn configured(&self, settings: &StorageSettings) -> Arc<dyn Database>;

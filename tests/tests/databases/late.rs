@@ -253,11 +253,16 @@ async fn late_claim<B: leaf::Backend>(connection: &mut Conn<B>) {
         total_rows: Some(100),
         size: 20,
         state: "running",
+        failed_items: None,
     };
-    let claimed = ledger.take_progress(connection, &owner, true).await;
+    let claimed = ledger
+        .take_progress(connection, &owner, true, "running")
+        .await;
     assert_eq!(claimed.unwrap().unwrap().batches, 0);
     ledger.save_batch(connection, &owner, &batch).await.unwrap();
-    let late = ledger.take_progress(connection, &owner, true).await;
+    let late = ledger
+        .take_progress(connection, &owner, true, "running")
+        .await;
     let late = late.unwrap().unwrap();
     assert_eq!((late.batches, late.done_rows), (1, 20));
     assert_eq!(
@@ -273,14 +278,18 @@ async fn late_claim<B: leaf::Backend>(connection: &mut Conn<B>) {
         grant: &next,
         ..owner
     };
-    let anew = ledger.take_progress(connection, &next, true).await;
+    let anew = ledger
+        .take_progress(connection, &next, true, "running")
+        .await;
     let anew = anew.unwrap().unwrap();
     assert_eq!(
         (anew.batches, anew.cursor, anew.total_rows),
         (0, None, None)
     );
     // That of the run before changes nothing.
-    let late = ledger.take_progress(connection, &owner, true).await;
+    let late = ledger
+        .take_progress(connection, &owner, true, "running")
+        .await;
     assert_eq!(late.unwrap().unwrap().run_id, "b");
 }
 

@@ -17,85 +17,137 @@ enum Point {
     Message(Side, usize),
 }
 
-/// The states of a change, oldest first, and the number of its traces.
-async fn look(url: &str, name: &str, id: &str) -> (Vec<String>, usize) {
+/// The databases of the audit and of the change.
+struct Place {
+    kinds: [Kind; 2],
+    audit: Common,
+    /// That of the change, if it is another one.
+    there: Option<Common>,
+    change: &'static str,
+}
+
+/// The states of a change, oldest first, and the number of its traces at its target.
+async fn look(url: &str, there: &str, name: &str, id: &str) -> (Vec<String>, usize) {
     let states = format!(
         "SELECT state FROM flamingock_audit WHERE service = '{name}' AND change_id = '{id}' ORDER BY seq"
     );
     let left = format!("SELECT what FROM done WHERE what LIKE '{name} {id} %'");
     (
         ground::look(url, &states).await,
-        ground::look(url, &left).await.len(),
+        ground::look(there, &left).await.len(),
     )
 }
 
-/// Kills an undo at the point, and checks the results of the next ones. Returns false if the undo
-/// completed.
-async fn killed(grounds: &Common, change: &'static str, point: Point) -> bool {
-    let spot = grounds.spot().await;
-    let name = match point {
-        Point::Event(nth) => format!("t{nth}"),
-        Point::Message(Side::Client, nth) => format!("c{nth}"),
-        Point::Message(Side::Server, nth) => format!("s{nth}"),
-    };
-    let start = |url: &str| common::start(change, url, &name).lock(5_000, 10_000);
-    start(spot.url()).run().await.expect("ok");
-    let (_, all) = look(spot.url(), &name, change).await;
+impl Place {
+    async fn of(audit: Kind, there: Option<Kind>, change: &'static str) -> Place {
+        Place {
+            kinds: [audit, there.unwrap_or(audit)],
+            audit: Common::of(audit).await,
+            there: match there {
+                Some(kind) => Some(Common::of(kind).await),
+                None => None,
+            },
+            change,
+        }
+    }
 
-    let toll = match point {
-        Point::Event(_) => None,
-        Point::Message(side, nth) => Some(KillingProxy::new(side, nth)),
-    };
-    let url = match &toll {
-        Some(toll) => toll.url(spot.url()).await,
-        None => spot.url().to_owned(),
-    };
-    let undo = start(&url).lock(400, 10_000).with("--undo", 1);
-    let driver = match point {
-        Point::Event(nth) => undo.with("--die-at", nth).spawn(),
-        Point::Message(..) => undo.spawn(),
-    };
-    if let Some(toll) = toll {
-        toll.of(driver.pid());
-    }
-    let first = end_of(driver).await;
-    let second = start(spot.url()).with("--undo", 1).run().await;
-    let (states, left) = look(spot.url(), &name, change).await;
-    let what = format!(
-        "{grounds:?} {point:?} {states:?} {left}\n{}\n{}",
-        first.output, second.output
-    );
-    let times = |state: &str| states.iter().filter(|one| *one == state).count();
-    assert!(times("APPLIED") == 1 && times("ROLLED_BACK") <= 1, "{what}");
-    match states.last().map(String::as_str) {
-        Some("ROLLED_BACK") => {
-            second.expect_after("ok", &what);
-            assert_eq!(left, 0, "{what}");
+    /// Kills an undo at the point, and checks the results of the next ones. Returns false if the
+    /// undo completed.
+    async fn killed(&self, point: Point) -> bool {
+        let audit = self.audit.spot().await;
+        let there = match &self.there {
+            Some(there) => Some(there.spot().await),
+            None => None,
+        };
+        let target = there.as_ref().map_or(audit.url(), |there| there.url());
+        let (change, is_elsewhere) = (self.change, there.is_some());
+        let name = match point {
+            Point::Event(nth) => format!("t{nth}"),
+            Point::Message(Side::Client, nth) => format!("c{nth}"),
+            Point::Message(Side::Server, nth) => format!("s{nth}"),
+        };
+        let start = |url: &str, target: &str| {
+            let start = common::start(change, url, &name).lock(5_000, 10_000);
+            match is_elsewhere {
+                true => start.with("--target", target),
+                false => start,
+            }
+        };
+        let again = || start(audit.url(), target);
+        again().run().await.expect("ok");
+        let (_, all) = look(audit.url(), target, &name, change).await;
+
+        let toll = match point {
+            Point::Event(_) => None,
+            Point::Message(side, nth) => Some(KillingProxy::new(side, nth)),
+        };
+        let (through, through_there) = (
+            passing(toll.as_ref(), self.kinds[0], audit.url()).await,
+            passing(toll.as_ref(), self.kinds[1], target).await,
+        );
+        let undo = start(&through, &through_there)
+            .lock(400, 10_000)
+            .with("--undo", 1);
+        let driver = match point {
+            Point::Event(nth) => undo.with("--die-at", nth).spawn(),
+            Point::Message(..) => undo.spawn(),
+        };
+        if let Some(toll) = toll {
+            toll.of(driver.pid());
         }
-        // Between two steps, or before the entry that records the end.
-        Some("STARTED") if change == "steps" => {
-            assert!(left <= all, "{what}");
-            let next = start(spot.url()).run().await;
-            next.expect_after("Issues", &what);
-            next.says("\"steps\" needs manual resolution");
+        let first = end_of(driver).await;
+        let second = again().with("--undo", 1).run().await;
+        let (states, left) = look(audit.url(), target, &name, change).await;
+        let what = format!(
+            "{:?} {point:?} {states:?} {left}\n{}\n{}",
+            self.kinds, first.output, second.output
+        );
+        let times = |state: &str| states.iter().filter(|one| *one == state).count();
+        assert!(times("APPLIED") == 1 && times("ROLLED_BACK") <= 1, "{what}");
+        match states.last().map(String::as_str) {
+            Some("ROLLED_BACK") => {
+                second.expect_after("ok", &what);
+                assert_eq!(left, 0, "{what}");
+            }
+            // Between two steps, or before the entry that records the end.
+            Some("STARTED") if change == "steps" => {
+                assert!(left <= all, "{what}");
+                let next = again().run().await;
+                next.expect_after("Issues", &what);
+                next.says("\"steps\" needs manual resolution");
+            }
+            _ => panic!("{what}"),
         }
-        _ => panic!("{what}"),
+        if change.starts_with("reversible") {
+            // Each batch of the rollback was committed once.
+            let back = format!("{change}-back");
+            let (_, back) = look(audit.url(), target, &name, &back).await;
+            assert_eq!(back, 3, "{what}");
+        }
+        first.result.is_none()
     }
-    first.result.is_none()
 }
 
-async fn at_every_point(kind: Kind, change: &'static str) {
-    let grounds = Common::of(kind).await;
+async fn passing(toll: Option<&KillingProxy>, kind: Kind, url: &str) -> String {
+    match toll {
+        Some(toll) if kind.is_server() => toll.url(url).await,
+        _ => url.to_owned(),
+    }
+}
+
+async fn at_every_point(audit: Kind, there: Option<Kind>, change: &'static str) {
+    let place = Place::of(audit, there, change).await;
     let every = async |point: fn(usize) -> Point| {
         futures_util::stream::iter(1..)
-            .map(|nth| killed(&grounds, change, point(nth)))
+            .map(|nth| place.killed(point(nth)))
             .buffered(AT_ONCE)
             .take_while(|killed| std::future::ready(*killed))
             .count()
             .await
     };
     let told = every(Point::Event);
-    let (told, sent, answered) = if kind.is_server() {
+    let has_messages = place.kinds.iter().any(|kind| kind.is_server());
+    let (told, sent, answered) = if has_messages {
         let sent = every(|nth| Point::Message(Side::Client, nth));
         let answered = every(|nth| Point::Message(Side::Server, nth));
         let (told, sent, answered) = tokio::join!(told, sent, answered);
@@ -105,14 +157,16 @@ async fn at_every_point(kind: Kind, change: &'static str) {
         (told.await, 0, 0)
     };
     assert!(told > 0, "no point was tried");
-    println!("undo of {change}: {kind:?}: {told} events, {sent} sent, {answered} answered");
+    let kinds = place.kinds;
+    println!("undo of {change}: {kinds:?}: {told} events, {sent} sent, {answered} answered");
 }
 
 macro_rules! on_each {
-    ($($name:ident: $kind:ident, $change:literal;)+) => {$(
+    ($($name:ident: $kind:ident $(-> $there:ident)?, $change:literal;)+) => {$(
         #[tokio::test]
         async fn $name() {
-            at_every_point(Kind::$kind, $change).await;
+            let there = None $(.or(Some(Kind::$there)))?;
+            at_every_point(Kind::$kind, there, $change).await;
         }
     )+};
 }
@@ -124,4 +178,9 @@ on_each! {
     sqlite_undo_of_steps_is_done_or_an_issue: Sqlite, "steps";
     postgres_undo_of_steps_is_done_or_an_issue: Postgres, "steps";
     mariadb_undo_of_steps_is_done_or_an_issue: MariaDb, "steps";
+    sqlite_undo_in_batches_is_continued: Sqlite, "reversible";
+    postgres_undo_in_batches_is_continued: Postgres, "reversible";
+    mariadb_undo_in_batches_is_continued: MariaDb, "reversible";
+    postgres_to_mariadb_undo_in_batches_is_continued: Postgres -> MariaDb, "reversible-there";
+    sqlite_to_postgres_undo_in_batches_is_continued: Sqlite -> Postgres, "reversible-there";
 }

@@ -287,7 +287,7 @@ fn get(address: &str) -> io::Result<String> {
     get_path(address, "/")
 }
 
-fn get_path(address: &str, path: &str) -> io::Result<String> {
+pub(super) fn get_path(address: &str, path: &str) -> io::Result<String> {
     let mut connection = TcpStream::connect(address)?;
     connection.set_read_timeout(Some(SOON))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

@@ -15,6 +15,7 @@ mod examples;
 mod extra;
 mod from_sqlx;
 mod http;
+mod kubernetes;
 mod listeners;
 mod message_broker;
 mod operational_work;

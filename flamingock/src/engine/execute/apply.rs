@@ -246,7 +246,7 @@ impl Execution<'_> {
             // After ROLLED_BACK the change would begin anew, but earlier attempts may have committed
             // batches.
             if works_in_batches {
-                return self.batch_failed(attempt, text).await;
+                return self.failed_in_batches(attempt, mode, text).await;
             }
             let entries = attempt.nothing_left(&mode, Some(text.clone()));
             return self.recorded(&entries, text, Outcome::RolledBack).await;

@@ -56,14 +56,15 @@ impl Executor<'_> {
         Attempt {
             definition: step.definition,
             number: step.attempt,
-            origin,
             grant: self.lease.grant(),
             facts: facts.unwrap_or(self.facts),
             began: Instant::now(),
             took: None,
+            in_batches: step.definition.body.cursor().is_some() && origin != Origin::Undo,
             digest: step.definition.digest.to_owned(),
             before: step.applied_before().map(str::to_owned),
             undoes: None,
+            origin,
         }
     }
 

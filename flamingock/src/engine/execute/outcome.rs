@@ -6,7 +6,7 @@ use crate::change::body::Body;
 use crate::plan::decision::Cause;
 use crate::plan::note::Note;
 use crate::plan::step::Step;
-use crate::report::run::{Outcome, StepReport};
+use crate::report::run::{BatchReport, Outcome, StepReport};
 use crate::util::error_chain::ErrorChain;
 
 pub(super) const NO_CONNECTION: &str = "the function did not run: there was no connection for it";
@@ -25,6 +25,8 @@ pub(crate) struct ExecutionOutcome {
     pub(crate) issue: Option<Cause>,
     pub(crate) notes: Vec<Note>,
     pub(crate) steps: Vec<StepReport>,
+    /// How far it is, if it works in batches.
+    pub(crate) batches: Option<BatchReport>,
     pub(crate) run_state: RunState,
     /// Whether its function was dropped because the run was asked to stop.
     pub(crate) stopped: bool,
@@ -49,6 +51,7 @@ impl ExecutionOutcome {
             issue: None,
             notes: Vec::new(),
             steps: Vec::new(),
+            batches: None,
             run_state: RunState::GoesOn,
             stopped: false,
         }

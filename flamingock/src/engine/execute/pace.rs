@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::audit::attempt::Attempt;
 use crate::audit::control::{ControlChange, ControlRequest, ProgressControl};
 use crate::audit::entry::{Facts, NewEntry, Origin};
-use crate::audit::progress::{Progress, ProgressClaim};
+use crate::audit::progress::Progress;
 use crate::audit::store_error::StoreError;
 use crate::change::batch::committed;
 use crate::change::pace::SizeLimits;
 use crate::lock::stop::StopReason;
 use crate::report::run::Outcome;
-use crate::target::database::Database;
 use crate::util::error_chain::ErrorChain;
 
+use super::batches::BatchWork;
 use super::execution::Execution;
 use super::outcome::{ExecutionOutcome, introduced};
 
@@ -41,8 +40,7 @@ impl Execution<'_> {
     /// last batch of this run took.
     pub(super) async fn until_next_batch(
         &self,
-        attempt: &Attempt<'_>,
-        claim: &ProgressClaim,
+        work: &BatchWork<'_>,
         progress: &Progress,
         last: Option<Duration>,
     ) -> Result<Size, Box<ExecutionOutcome>> {
@@ -50,28 +48,30 @@ impl Execution<'_> {
         let mut pause = None;
         let mut told: Option<String> = None;
         loop {
-            let control = match self.control(claim).await {
+            let control = match self.control(work).await {
                 Ok(control) => control,
                 Err(error) => {
                     let error = introduced(NOT_READ, &ErrorChain::of(&error));
-                    return Err(Box::new(self.batch_failed(attempt, error).await));
+                    return Err(Box::new(self.batch_failed(work, error).await));
                 }
             };
-            if let Some(request) = control.as_ref().and_then(|one| one.request.as_ref()) {
-                let halted = self.halt(attempt, claim, progress, request).await;
+            let request = control.as_ref().and_then(|one| one.request.as_ref());
+            // An undo that has begun is to be completed.
+            if let Some(request) = request.filter(|_| !work.claim.rolls_back) {
+                let halted = self.halt(work, progress, request).await;
                 return Err(Box::new(halted));
             }
             if control.as_ref().is_some_and(|one| one.state.is_halted()) {
                 return Err(Box::new(self.halted(progress)));
             }
             if self.executor.signals.now() != StopReason::No {
-                return Err(Box::new(self.stopped_between(attempt, progress).await));
+                return Err(Box::new(self.stopped_between(work, progress).await));
             }
             let left = pause.get_or_insert_with(|| match last {
                 None => Duration::ZERO,
                 Some(took) => {
                     let set = control.as_ref().and_then(|one| one.pause);
-                    set.unwrap_or(pace.pause).max(self.gap(took))
+                    set.unwrap_or(pace.pause).max(self.gap(work, took))
                 }
             });
             if !left.is_zero() {
@@ -82,7 +82,7 @@ impl Execution<'_> {
             }
             let Some(reason) = self.reason_to_wait().await else {
                 if told.is_some() {
-                    self.tell_wait(claim, None).await;
+                    self.tell_wait(work, None).await;
                 }
                 let fixed = control.and_then(|one| one.size);
                 return Ok(match fixed {
@@ -95,7 +95,7 @@ impl Execution<'_> {
             };
             if told.as_ref() != Some(&reason) {
                 tracing::info!(change.id = self.definition.id, reason, "batch waits");
-                self.tell_wait(claim, Some(reason.clone())).await;
+                self.tell_wait(work, Some(reason.clone())).await;
                 told = Some(reason);
             }
             self.sleep(LOOK).await;
@@ -104,8 +104,8 @@ impl Execution<'_> {
 
     /// Returns how long others must be able to write between two batches. Where one connection writes
     /// at a time, the others poll, and would find it busy again and again.
-    fn gap(&self, took: Duration) -> Duration {
-        match self.place() {
+    fn gap(&self, work: &BatchWork<'_>, took: Duration) -> Duration {
+        match self.place(work.body) {
             Some(database) if database.is_single_writer() => (took / 8).min(LONGEST_GAP),
             _ => Duration::ZERO,
         }
@@ -139,9 +139,9 @@ impl Execution<'_> {
     }
 
     /// Shows why the next batch waits. A failure is logged only, because the batch waits anyway.
-    async fn tell_wait(&self, claim: &ProgressClaim, reason: Option<String>) {
+    async fn tell_wait(&self, work: &BatchWork<'_>, reason: Option<String>) {
         let change = ControlChange::Wait(reason);
-        if let Err(error) = self.change_control(claim, &change).await {
+        if let Err(error) = self.change_control(work, &change).await {
             tracing::warn!(
                 change.id = self.definition.id,
                 error = %ErrorChain::of(&error),
@@ -153,12 +153,11 @@ impl Execution<'_> {
     /// Takes up the request of an operator: records it, and sets the state.
     async fn halt(
         &self,
-        attempt: &Attempt<'_>,
-        claim: &ProgressClaim,
+        work: &BatchWork<'_>,
         progress: &Progress,
         request: &ControlRequest,
     ) -> ExecutionOutcome {
-        let mode = self.mode(&self.definition.body);
+        let (mode, attempt) = (self.mode(work.body), work.attempt);
         let facts = Facts {
             operator: request.operator.clone(),
             ..(**attempt.facts).clone()
@@ -178,7 +177,7 @@ impl Execution<'_> {
             state: request.action.state(),
             acted: Some(request.action),
         };
-        if let Err(error) = self.change_control(claim, &state).await {
+        if let Err(error) = self.change_control(work, &state).await {
             // The request is still there, so the next run takes it up.
             tracing::warn!(
                 change.id = self.definition.id,
@@ -208,15 +207,9 @@ impl Execution<'_> {
         (outcome, ErrorChain::text(&text))
     }
 
-    /// The database in which the batches and their progress are, if that is not the store's.
-    pub(super) fn place(&self) -> Option<&dyn Database> {
-        let database = self.target.database.as_deref();
-        database.filter(|_| self.definition.body.transaction)
-    }
-
-    async fn control(&self, claim: &ProgressClaim) -> Result<Option<ProgressControl>, StoreError> {
-        let (service, id) = (&claim.grant.service, &claim.change_id);
-        match self.place() {
+    async fn control(&self, work: &BatchWork<'_>) -> Result<Option<ProgressControl>, StoreError> {
+        let (service, id) = (&work.claim.grant.service, &work.claim.change_id);
+        match self.place(work.body) {
             Some(database) => database.control(service, id).await,
             None => self.executor.store.control(service, id).await,
         }
@@ -224,11 +217,11 @@ impl Execution<'_> {
 
     async fn change_control(
         &self,
-        claim: &ProgressClaim,
+        work: &BatchWork<'_>,
         change: &ControlChange,
     ) -> Result<(), StoreError> {
-        let (service, id) = (&claim.grant.service, &claim.change_id);
-        match self.place() {
+        let (service, id) = (&work.claim.grant.service, &work.claim.change_id);
+        match self.place(work.body) {
             Some(database) => database.change_control(service, id, change).await,
             None => {
                 self.executor

@@ -51,6 +51,9 @@ impl Executor<'_> {
         if let Some(latest) = &step.latest {
             attempt.digest.clone_from(&latest.digest);
         }
+        if body.cursor().is_some() || step.is_rolling_back() || step.is_cancelled() {
+            return one.undo_batches(step, attempt, body).await;
+        }
         let undone = one.undo(&attempt, body).await;
         let undone = one.with_steps(undone);
         match undone.issue {

@@ -484,3 +484,40 @@ fn batches_of_an_earlier_version_are_never_done_again() {
         assert_eq!(decided, expected, "{recorded:?} {code:?}");
     }
 }
+
+#[test]
+fn undo_in_batches_that_has_begun_is_to_be_completed() {
+    use Batches::{No, Plain, Transactional};
+    for state in [State::Started, State::Failed] {
+        for mode in [
+            TransactionMode::Shared,
+            TransactionMode::Separate,
+            TransactionMode::None,
+        ] {
+            for (batches, recovery, has_verify) in [
+                (No, Manual, false),
+                (Plain, Retry, true),
+                (Transactional, Retry, true),
+                (Transactional, Manual, false),
+            ] {
+                let recorded = Recorded {
+                    state: &state,
+                    mode: &mode,
+                    origin: &Origin::Undo,
+                    changed: true,
+                    rolls_back_elsewhere: false,
+                    in_batches: true,
+                };
+                let code = Code {
+                    recovery,
+                    has_verify,
+                    repeat: Repeat::Once,
+                    batches,
+                };
+                let decided = decide(Some(&recorded), code);
+                let expected = Decision::Issue(Cause::UndoUnfinished);
+                assert_eq!(decided, expected, "{recorded:?} {code:?}");
+            }
+        }
+    }
+}

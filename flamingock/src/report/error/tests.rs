@@ -23,6 +23,7 @@ fn change(id: &str, outcome: Outcome) -> ChangeReport {
         issue: None,
         notes: Vec::new(),
         steps: Vec::new(),
+        batches: None,
         stopped: false,
         in_doubt: false,
     }

@@ -289,6 +289,69 @@ async fn one_batch(
     })
 }
 
+/// Can be reversed in as many batches.
+#[change(id = "reversible", order = "017", batch, register = false)]
+async fn reversible(
+    batch: Batch<u32>,
+    db: &mut Connection,
+    script: &Script,
+) -> Result<Next<u32>, BoxError> {
+    one_batch("reversible", batch, db, script).await
+}
+
+#[rollback(reversible, batch)]
+async fn reverse(
+    batch: Batch<u32>,
+    db: &mut Connection,
+    script: &Script,
+) -> Result<Next<u32>, BoxError> {
+    one_batch_back("reversible", batch, db, script).await
+}
+
+/// The same in another database than the audit's.
+#[change(
+    id = "reversible-there",
+    order = "018",
+    target = "other",
+    batch,
+    register = false
+)]
+async fn reversible_there(
+    batch: Batch<u32>,
+    db: &mut Connection,
+    script: &Script,
+) -> Result<Next<u32>, BoxError> {
+    one_batch("reversible-there", batch, db, script).await
+}
+
+#[rollback(reversible_there, batch)]
+async fn reverse_there(
+    batch: Batch<u32>,
+    db: &mut Connection,
+    script: &Script,
+) -> Result<Next<u32>, BoxError> {
+    one_batch_back("reversible-there", batch, db, script).await
+}
+
+/// Removes the trace of the last step that is left, and leaves one of that.
+async fn one_batch_back(
+    id: &str,
+    batch: Batch<u32>,
+    db: &mut Connection,
+    script: &Script,
+) -> Result<Next<u32>, BoxError> {
+    let step = batch.cursor().copied().unwrap_or(4) - 1;
+    let delete = format!("DELETE FROM done WHERE what = '{} {id} {step}'", script.tag);
+    query(db, &delete).await?;
+    let trace = format!("{id}-back {step}");
+    query(db, &script.effect(&trace)).await?;
+    script.at(&trace).await;
+    Ok(match step {
+        1 => Next::finished().done_rows(1),
+        step => Next::after(step).done_rows(1),
+    })
+}
+
 /// Goes through a table, slowly enough to be killed.
 #[change(id = "backfill", order = "016", batch, register = false)]
 async fn backfill(batch: Batch<Key>, db: &mut Connection) -> Result<Next<Key>, BoxError> {
@@ -300,7 +363,14 @@ async fn backfill(batch: Batch<Key>, db: &mut Connection) -> Result<Next<Key>, B
 
 /// The changes that run in another database than the audit's.
 pub(crate) fn separate() -> Vec<&'static Definition> {
-    changes![separate_change, kept_there, undone_there, batches_there].to_vec()
+    changes![
+        separate_change,
+        kept_there,
+        undone_there,
+        batches_there,
+        reversible_there
+    ]
+    .to_vec()
 }
 
 /// The definitions of the changes with these names.
@@ -323,6 +393,7 @@ pub(crate) fn chosen(
         made_together,
         kept,
         batches,
+        reversible,
         backfill
     ];
     let known: Vec<_> = known.into_iter().chain(separate).collect();

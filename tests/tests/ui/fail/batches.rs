@@ -33,4 +33,22 @@ async fn good(_batch: Batch<i64>) -> Result<Next<i64>, BoxError> {
 #[rollback(good)]
 async fn back(_batch: Batch<i64>) {}
 
+#[change(id = "plain", order = "0007")]
+async fn plain() {}
+
+#[rollback(plain, batch)]
+async fn plain_back(_batch: Batch<i64>) -> Result<Next<i64>, BoxError> {
+    Ok(Next::finished())
+}
+
+#[change(id = "better", order = "0008", batch)]
+async fn better(_batch: Batch<i64>) -> Result<Next<i64>, BoxError> {
+    Ok(Next::finished())
+}
+
+#[rollback(better, batch)]
+async fn better_back() -> Result<Next<i64>, BoxError> {
+    Ok(Next::finished())
+}
+
 fn main() {}
