@@ -74,8 +74,8 @@ pub struct Answer {
     pub rows: Vec<Row>,
     /// The total number of rows written.
     pub affected: u64,
-    /// The last generated key, if the protocol reports it.
-    pub last_insert_id: i64,
+    /// The first generated key, if the protocol reports it: 0 without one.
+    pub insert_id: i64,
 }
 
 /// How far a message of the user was executed.
@@ -245,7 +245,7 @@ pub(crate) use run_to_its_end;
 
 /// Reads every row and count of an answer, with any driver.
 macro_rules! collect_answer {
-    ($stream:expr, $each:expr, $result:ident => $last_insert_id:expr) => {{
+    ($stream:expr, $each:expr, $result:ident => $insert_id:expr) => {{
         use futures_util::TryStreamExt;
         use sqlx::Row as _;
         let mut answer = $crate::backend::Answer::default();
@@ -254,9 +254,8 @@ macro_rules! collect_answer {
             match item {
                 sqlx::Either::Left($result) => {
                     answer.affected += $result.rows_affected();
-                    let id: i64 = $last_insert_id;
-                    if id != 0 {
-                        answer.last_insert_id = id;
+                    if answer.insert_id == 0 {
+                        answer.insert_id = $insert_id;
                     }
                 }
                 sqlx::Either::Right(row) => {

@@ -4,6 +4,7 @@ mod anew;
 mod elsewhere;
 mod refused;
 mod throttled;
+mod undone;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

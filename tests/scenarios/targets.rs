@@ -376,3 +376,56 @@ async fn undo_and_verify_wait_for_a_system_too() {
     assert_eq!(undo.await.unwrap().counts().undone, 1);
     assert_eq!(late.asked(), 2);
 }
+
+#[tokio::test]
+async fn default_target_takes_the_place_of_the_audits_database() {
+    let (of_audit, of_changes) = (Backend::fresh().await, Backend::fresh().await);
+    let pool = of_audit.pool(2).await;
+    let other = with_table(&of_changes, 2).await;
+    let runner = || {
+        let runner = Runner::new(&pool).changes(changes![table]);
+        runner.default_target(&other)
+    };
+    runner().run().await.unwrap();
+    assert_eq!(done(&other).await, ["table"]);
+    assert_eq!(
+        audit(&pool).await.last().unwrap(),
+        "table 1 APPLIED separate"
+    );
+    assert!(runner().run().await.unwrap().is_up_to_date());
+
+    // The audit's own database is still shared.
+    let shared = Runner::new(&other).changes(changes![table]);
+    let shared = shared.service("shared").default_target(&other);
+    shared.run().await.unwrap();
+    assert_eq!(done(&other).await, ["table", "table"]);
+    assert_eq!(
+        audit(&other).await.last().unwrap(),
+        "table 1 APPLIED shared"
+    );
+
+    let twice = runner().default_target(&other).run().await.unwrap_err();
+    assert_eq!(twice.kind(), ErrorKind::Invalid);
+    let named = TargetSystem::sqlx("default", &other);
+    let named = Runner::new(&pool).changes(changes![table]).target(named);
+    let error = named.run().await.unwrap_err();
+    assert!(
+        format!("{error:?}").contains("Runner::default_target"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn audit_in_memory_has_a_default_target() {
+    let of_changes = Backend::fresh().await;
+    let pool = with_table(&of_changes, 2).await;
+    let store = flamingock::MemoryStore::new();
+    let runner = || {
+        Runner::new(&store)
+            .changes(changes![table])
+            .default_target(&pool)
+    };
+    runner().run().await.unwrap();
+    assert!(runner().run().await.unwrap().is_up_to_date());
+    assert_eq!(done(&pool).await, ["table"]);
+}

@@ -12,11 +12,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .connect(&std::env::var("DATABASE_URL")?)
         .await?;
 
+    // Both from the beginning, so that a signal during the run ends the server, too.
+    let (stop_run, stop_server) = (shutdown()?, shutdown()?);
     let report = Runner::new(&pool)
         .service("orders")
         .app_version(env!("CARGO_PKG_VERSION"))
         .run()
-        .cancel_on(shutdown()?)
+        .cancel_on(stop_run)
         .await?;
     println!("{report}");
 
@@ -25,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_state(pool);
     let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
     axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown()?)
+        .with_graceful_shutdown(stop_server)
         .await?;
     Ok(())
 }

@@ -44,11 +44,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .create_if_missing(true);
     let pool = SqlitePool::connect_with(options).await?;
 
-    // The same future stops an active run and, later, the server.
+    // Both from the beginning, so that a signal during the run ends the server, too.
+    let (stop_run, stop_server) = (shutdown()?, shutdown()?);
     let report = Runner::new(&pool)
         .service("greetings")
         .run()
-        .cancel_on(shutdown()?)
+        .cancel_on(stop_run)
         .await?;
     println!("{report}");
 
@@ -56,7 +57,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on http://{}", listener.local_addr()?);
     let router = Router::new().route("/", get(greet)).with_state(pool);
     axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown()?)
+        .with_graceful_shutdown(stop_server)
         .await?;
     println!("stopped");
     Ok(())

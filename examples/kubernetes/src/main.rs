@@ -63,12 +63,14 @@ async fn main() -> ExitCode {
 
 /// Applies what is pending, or checks that nothing is, and then serves requests.
 async fn serve(runner: &Runner) -> Result<(), Box<dyn Error>> {
-    println!("{}", runner.run().cancel_on(shutdown()?).await?);
+    // Both from the beginning, so that a signal during the run ends the server, too.
+    let (stop_run, stop_server) = (shutdown()?, shutdown()?);
+    println!("{}", runner.run().cancel_on(stop_run).await?);
     let address = format!("0.0.0.0:{}", setting("PORT", "8080"));
     let listener = TcpListener::bind(address).await?;
     let router = Router::new().route("/health", get(async || "ok"));
     axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown()?)
+        .with_graceful_shutdown(stop_server)
         .await?;
     Ok(())
 }

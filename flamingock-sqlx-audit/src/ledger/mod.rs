@@ -437,7 +437,7 @@ fn acquired(rows: Vec<Row>, wanted: &LockGrant) -> Result<Option<Acquired>> {
 fn seq_of(answer: &crate::backend::Answer) -> Result<i64> {
     match answer.rows.first() {
         Some(row) => Ok(row.int(0)?.unwrap_or_default()),
-        None => Ok(answer.last_insert_id),
+        None => Ok(answer.insert_id),
     }
 }
 

@@ -264,24 +264,24 @@ impl<B: Backend> Ledger<B> {
 
     /// Saves the cursor of a batch that ran outside a transaction of this database.
     ///
+    /// Returns false if the row belongs to a later owner.
+    ///
     /// # Errors
-    /// An error of the protocol if the row belongs to a later owner, and any other error of the
-    /// database.
+    /// Any error of the database.
     pub async fn save_batch(
         &self,
         connection: &mut Conn<B>,
         owner: &ProgressOwner<'_>,
         batch: &BatchWrite<'_>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let params = batch_params(owner, batch);
         let (save, holds) = (B::DIALECT.progress.save_alone(), B::DIALECT.holds);
         let update = self.render(&format!("{save}\n  AND EXISTS ({holds})"), &params);
         B::write_together(connection, vec![update], self.patience).await?;
         let saved = self.progress(connection, owner.grant, owner.change_id);
-        let saved = saved.await?.filter(|saved| {
+        Ok(saved.await?.is_some_and(|saved| {
             saved.run_id == owner.grant.run_id && saved.batches == batch.number + 1
-        });
-        saved.map(drop).ok_or_else(not_owned)
+        }))
     }
 
     /// Returns the server's id of the session whose open batch has written the row, if there is one

@@ -39,12 +39,16 @@ const ANEW: &str = "($from_start = 1
 /// Begins a batch in a transaction.
 const BEGIN: &str = "UPDATE {progress} SET metadata = '%tag%' WHERE %batch%";
 
-/// Saves the cursor of a batch.
+/// Saves the cursor of a batch. Behind the last one, no request can take effect any more.
 const SAVE: &str =
     "UPDATE {progress} SET batch_cursor = $cursor, upper_bound = COALESCE(upper_bound, $bound),
   total_rows = COALESCE(total_rows, $total_rows), done_rows = done_rows + $done_rows,
   batch_size = $size, metadata = NULL, failed_items = $failed_items,
-  state = CASE WHEN state IN ('paused', 'cancelled') AND $state <> 'finished' THEN state ELSE $state END, app_version = $app_version,
+  state = CASE WHEN state IN ('paused', 'cancelled') AND $state = 'running' THEN state ELSE $state END,
+  app_version = $app_version, request_operator = CASE WHEN %ended% THEN NULL ELSE request_operator END,
+  request_reason = CASE WHEN %ended% THEN NULL ELSE request_reason END,
+  requested_at = CASE WHEN %ended% THEN NULL ELSE requested_at END,
+  request = CASE WHEN %ended% THEN NULL ELSE request END,
   updated_at = %now%, batches = batches + 1
 WHERE %batch%";
 
@@ -69,7 +73,7 @@ const LIST: &str = "SELECT %text(change_id)%, run_id, attempt, batches, done_row
   %text(waits_for)%, %text(request)%, %text(request_operator)%, %text(request_reason)%,
   %time(requested_at)%, %text(failed_items)%
 FROM {progress} WHERE service = $service AND shard = %none%
-  AND state NOT IN ('cleared', 'rolled_back')
+  AND (state <> 'cleared' AND (state <> 'rolled_back' OR failed_items IS NOT NULL))
 ORDER BY change_id LIMIT 100000";
 
 const CLEAR: &str =
@@ -95,7 +99,7 @@ const SET_STATE: &str = "UPDATE {progress} SET state = $state, waits_for = NULL,
   request_reason = CASE WHEN request = $acted THEN NULL ELSE request_reason END,
   requested_at = CASE WHEN request = $acted THEN NULL ELSE requested_at END,
   request = CASE WHEN request = $acted THEN NULL ELSE request END
-WHERE %row% AND state NOT IN ('finished', 'cleared', 'rolled_back')";
+WHERE %row% AND state NOT IN ('finished', 'cleared', 'rolling_back', 'rolled_back')";
 
 const TUNE: &str = "UPDATE {progress} SET pause_ms = $pause_ms, throttle = $throttle
 WHERE %row% AND state NOT IN ('finished', 'cleared', 'rolled_back')";
@@ -169,6 +173,7 @@ impl ProgressSql {
     fn filled(&self, statement: &str) -> String {
         let mut filled = statement
             .replace("%batch%", BATCH)
+            .replace("%ended%", "$state IN ('finished', 'rolled_back')")
             .replace("%anew%", ANEW)
             .replace("%row%", ROW)
             .replace("%none%", self.none)

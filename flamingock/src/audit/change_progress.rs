@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 
 use super::control::{ControlAction, ControlRequest, ProgressState};
-use super::progress::FailedRow;
 use crate::change::batch::rows_failed;
+use crate::change::failed_row::FailedRow;
 use crate::util::time;
 use crate::util::visible::Visible;
 

@@ -43,7 +43,8 @@ impl ProgressState {
             "finished" => ProgressState::Finished,
             "paused" => ProgressState::Paused,
             "cancelled" => ProgressState::Cancelled,
-            "rolling_back" => ProgressState::RollingBack,
+            // With rows that failed, which the next undo does again.
+            "rolling_back" | "rolled_back" => ProgressState::RollingBack,
             _ => ProgressState::Running,
         }
     }

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::grant::LockGrant;
 use crate::change::definition::Recovery;
 use crate::util::error_chain::ErrorChain;
+use crate::util::random::new_id;
 
 /// The digest of a change whose applied version is unknown.
 pub(crate) const UNKNOWN_DIGEST: &str = "unknown";
@@ -155,6 +156,33 @@ pub struct NewEntry {
     pub idempotency_key: String,
     /// The host, the process, the operator and the metadata of the run.
     pub origin_facts: Arc<Facts>,
+}
+
+impl NewEntry {
+    /// Creates the entry of an attempt at a change, with a new idempotency key and nothing else: for
+    /// the tests of a store. Set the other fields as needed.
+    pub fn new(change_id: impl Into<String>, attempt: u32, state: State) -> NewEntry {
+        NewEntry {
+            attempt,
+            stage: String::new(),
+            change_id: change_id.into(),
+            change_order: String::new(),
+            author: String::new(),
+            description: String::new(),
+            target: String::new(),
+            state,
+            transaction_mode: TransactionMode::None,
+            recovery: None,
+            origin: Origin::Run,
+            digest: String::new(),
+            duration: None,
+            location: String::new(),
+            error: None,
+            reason: None,
+            idempotency_key: new_id(),
+            origin_facts: Arc::default(),
+        }
+    }
 }
 
 /// The facts that every entry of a run shares.

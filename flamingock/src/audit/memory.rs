@@ -236,7 +236,11 @@ impl AuditStore for MemoryStore {
             saved.progress = saved.progress.clone().after(batch);
             saved.progress.app_version.clone_from(&claim.app_version);
             if saved.progress.finished {
-                saved.control.state = ProgressState::Finished;
+                saved.control.request = None;
+                saved.control.state = match saved.progress.rolls_back {
+                    true => ProgressState::RollingBack,
+                    false => ProgressState::Finished,
+                };
             }
             saved.updated_at = SystemTime::now();
         }
@@ -272,6 +276,7 @@ impl AuditStore for MemoryStore {
                     ..request
                 });
             }
+            ControlChange::State { .. } if saved.progress.rolls_back => {}
             ControlChange::State { state, acted } => {
                 saved.control.state = *state;
                 let request = saved.control.request.take();
@@ -291,7 +296,13 @@ impl AuditStore for MemoryStore {
     async fn progress(&self, service: &str) -> Result<Vec<ChangeProgress>, StoreError> {
         let shared = self.shared();
         let of_service = shared.progress.iter().filter(|(key, saved)| {
-            let is_rolled_back = saved.progress.rolls_back && saved.progress.finished;
+            let Progress {
+                rolls_back,
+                finished,
+                failed_rows,
+                ..
+            } = &saved.progress;
+            let is_rolled_back = *rolls_back && *finished && failed_rows.is_empty();
             key.0 == service && !is_rolled_back
         });
         let mut found: Vec<ChangeProgress> = of_service

@@ -28,10 +28,11 @@ pub use self::control::{
 };
 pub use self::entry::{Entry, Facts, LatestEntry, NewEntry, Origin, State, TransactionMode};
 pub use self::grant::{AcquireRequest, LockGrant, STARTUP};
-pub use self::progress::{BatchEnd, FailedRow, Progress, ProgressClaim};
+pub use self::progress::{BatchEnd, Progress, ProgressClaim};
 pub use self::snapshot::{LockProgress, LockStatus, Snapshot};
 pub use self::store::{Acquired, AuditStore, HistoryFilter, LeaseRenewer, LockStore, Store};
 pub use self::store_error::{StoreError, StoreErrorKind};
 pub use self::tables::TableNames;
 pub use crate::change::definition::Recovery;
+pub use crate::change::failed_row::FailedRow;
 pub use crate::util::error_chain::ErrorChain;

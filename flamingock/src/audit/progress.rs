@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::grant::LockGrant;
 use crate::change::batch::BatchState;
+use crate::change::failed_row::FailedRow;
 
 /// A run's request to work on a change in batches.
 #[derive(Clone, Debug)]
@@ -26,26 +25,6 @@ pub struct ProgressClaim {
     /// Whether the batches are those of the change's rollback. If it has not begun yet, it begins
     /// anew.
     pub rolls_back: bool,
-}
-
-/// A row that a batch could not do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct FailedRow {
-    /// The key of the row, as JSON.
-    pub key: String,
-    /// Why it failed.
-    pub error: String,
-}
-
-impl FailedRow {
-    /// Creates a row with this key, as JSON.
-    pub fn new(key: impl Into<String>, error: impl Into<String>) -> FailedRow {
-        FailedRow {
-            key: key.into(),
-            error: error.into(),
-        }
-    }
 }
 
 /// The progress of a change after its last committed batch.

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::argument::{Argument, Inputs, Need, NeedKind};
+use super::failed_row::FailedRow;
 use super::pace::SizeLimits;
-use crate::audit::progress::FailedRow;
 use crate::util::boxed::{BoxError, BoxFuture};
 use crate::util::error_chain::ErrorChain;
 

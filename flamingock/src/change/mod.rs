@@ -6,6 +6,7 @@ pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod context;
 pub(crate) mod definition;
+pub(crate) mod failed_row;
 pub(crate) mod link;
 pub(crate) mod names;
 pub(crate) mod order;

@@ -133,6 +133,15 @@ async fn cancel_and_undo(runner: Runner, one: One, view: &View) -> Result<Answer
         let text = "the rollback is in the code of the application: use `batch cancel --rollback` of its own program";
         return Err(Failure::refused("invalid", text));
     }
+    let pipeline = crate::engine::pipeline_of(&runner.settings).map_err(failed)?;
+    let mut changes = pipeline.changes();
+    if let Some(change) = changes.find(|change| change.id == one.id)
+        && change.rollback.is_none()
+    {
+        let id = &one.id;
+        let text = format!("the change {id:?} has no `#[rollback]`: it was not cancelled");
+        return Err(Failure::refused("invalid", text));
+    }
     let deadline = Instant::now() + runner.settings.lock.bounded().wait;
     while runner.cancel(&one.id, &one.reason).await.map_err(failed)? == Controlled::Requested {
         if Instant::now() >= deadline {

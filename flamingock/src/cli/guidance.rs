@@ -105,7 +105,10 @@ impl Guidance {
             ),
             what,
             error: error.unwrap_or_default(),
-            transaction: transaction(&issue.transaction_mode),
+            transaction: match issue.cause {
+                Cause::UndoUnfinished => IN_TRANSACTIONS,
+                _ => transaction(&issue.transaction_mode),
+            },
             rollback: rollback(&of_attempt, declared, owner.is_some()),
             not_known: not_known(&*view.source, &issue.cause, owner.is_some()),
             look_at,
@@ -122,6 +125,9 @@ fn joined(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.join(" ").trim().to_owned()
 }
+
+const IN_TRANSACTIONS: &str =
+    "One for each batch, unless it has no connection: what the committed ones did stays.";
 
 fn transaction(mode: &TransactionMode) -> &'static str {
     match mode {

@@ -21,6 +21,7 @@ use super::prepare::Prepared;
 use super::report_builder::{Done, conclude};
 use super::stage::{Course, OneStage};
 use super::stages::PANICKED;
+use crate::audit::entry::{Origin, State};
 use crate::audit::snapshot::Snapshot;
 use crate::audit::store::whole_snapshot;
 use crate::lock::backoff::Backoff;
@@ -81,8 +82,18 @@ impl Prepared {
         done: &mut Done,
         signals: &StopSignal,
     ) -> Result<RunState, Error> {
+        // What is undone from now on stays undone until the next start.
+        let since = match self.look_at_all().await {
+            Ok((_, plan)) => {
+                let seen = plan.steps().filter_map(|step| step.latest.as_ref());
+                seen.map(|latest| latest.seq).max().unwrap_or(0)
+            }
+            // The application serves requests meanwhile, and the database comes back.
+            Err(error) if error.may_pass() => i64::MAX,
+            Err(error) => return Err(error),
+        };
         loop {
-            let run_state = self.pass(done, signals).await?;
+            let run_state = self.pass(done, since, signals).await?;
             let is_over = !self.stays
                 || run_state != RunState::GoesOn
                 || signals.now() != StopReason::No
@@ -99,7 +110,12 @@ impl Prepared {
     }
 
     /// Runs each change once, as far as those before it are applied.
-    async fn pass(&self, done: &mut Done, signals: &StopSignal) -> Result<RunState, Error> {
+    async fn pass(
+        &self,
+        done: &mut Done,
+        since: i64,
+        signals: &StopSignal,
+    ) -> Result<RunState, Error> {
         let stages = &self.pipeline.stages;
         let mut halted = vec![false; stages.len()];
         for (index, stage) in stages.iter().enumerate() {
@@ -109,7 +125,7 @@ impl Prepared {
                 if halted[index] || !change.is_background() || !selected {
                     continue;
                 }
-                match self.once_free((index, place), signals).await? {
+                match self.once_free((index, place), since, signals).await? {
                     // Another instance has applied a change that was paused here.
                     Ended::Settled => done[index][place] = unless_paused(done[index][place].take()),
                     Ended::Blocked => {
@@ -146,14 +162,19 @@ impl Prepared {
     }
 
     /// Runs one change, unless it is applied, once no other instance works on it.
-    async fn once_free(&self, at: (usize, usize), signals: &StopSignal) -> Result<Ended, Error> {
+    async fn once_free(
+        &self,
+        at: (usize, usize),
+        since: i64,
+        signals: &StopSignal,
+    ) -> Result<Ended, Error> {
         let mut pace = Backoff::new(self.settings.lock.poll, &self.run_id);
         let mut waiting = Waiting::default();
         loop {
             if signals.now() != StopReason::No {
                 return Ok(Ended::Stopped);
             }
-            match self.unless_taken(at, &mut waiting, signals).await {
+            match self.unless_taken(at, since, &mut waiting, signals).await {
                 Ok(Some(ended)) => return Ok(ended),
                 Ok(None) => {}
                 // The application serves requests meanwhile, and the database comes back.
@@ -174,6 +195,7 @@ impl Prepared {
     async fn unless_taken(
         &self,
         at: (usize, usize),
+        since: i64,
         waiting: &mut Waiting,
         signals: &StopSignal,
     ) -> Result<Option<Ended>, Error> {
@@ -187,7 +209,7 @@ impl Prepared {
             waiting.tell(snapshot.lock.as_ref(), &self.events);
             return Ok(None);
         }
-        if let Some(ended) = nothing_to_do(&plan, at) {
+        if let Some(ended) = nothing_to_do(&plan, at, since) {
             return Ok(Some(ended));
         }
         if let Some(halted) = plan.stages[at.0][at.1].halted() {
@@ -214,7 +236,7 @@ impl Prepared {
                 return looked.map(|_| None);
             }
         };
-        if let Some(ended) = nothing_to_do(&plan, at) {
+        if let Some(ended) = nothing_to_do(&plan, at, since) {
             self.release(lane, None, None).await;
             return Ok(Some(ended));
         }
@@ -335,10 +357,14 @@ fn unless_paused(
 }
 
 /// Returns how a change ends that must not run; `None` for one that runs.
-fn nothing_to_do(plan: &Plan, at: (usize, usize)) -> Option<Ended> {
-    let decision = &plan.stages[at.0][at.1].decision;
-    match decision {
+fn nothing_to_do(plan: &Plan, at: (usize, usize), since: i64) -> Option<Ended> {
+    let step = &plan.stages[at.0][at.1];
+    match &step.decision {
         Decision::Skip | Decision::Filtered => Some(Ended::Settled),
+        _ if is_undone_since(step, since) => {
+            let pending = ExecutionOutcome::new(Outcome::Pending);
+            Some(Ended::Executed(Box::new((pending, Duration::ZERO))))
+        }
         Decision::Issue(_) | Decision::Waits(_) => Some(Ended::Blocked),
         // An undo, or an earlier version of the application, left an earlier change to apply.
         _ if has_open_before(plan, at) => Some(Ended::Blocked),
@@ -348,6 +374,13 @@ fn nothing_to_do(plan: &Plan, at: (usize, usize)) -> Option<Ended> {
         | Decision::Resolve
         | Decision::Later(_) => None,
     }
+}
+
+/// Reports whether an undo after this entry has reversed the change.
+fn is_undone_since(step: &Step, since: i64) -> bool {
+    step.latest.as_ref().is_some_and(|latest| {
+        latest.state == State::RolledBack && latest.origin == Origin::Undo && latest.seq > since
+    })
 }
 
 /// Reports whether a change before this one, which runs at the start, is not applied.

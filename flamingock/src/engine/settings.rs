@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) service: String,
     pub(crate) independent: bool,
     pub(crate) targets: Vec<TargetSystem>,
+    /// Whether one of them takes the place of the audit's database.
+    pub(crate) has_default_target: bool,
     pub(crate) values: Values,
     pub(crate) stages: Vec<Stage>,
     pub(crate) parallel_stages: usize,
@@ -79,6 +81,7 @@ impl Settings {
             service: DEFAULT.to_owned(),
             independent: false,
             targets: Vec::new(),
+            has_default_target: false,
             values: Values::default(),
             stages: Vec::new(),
             parallel_stages: 1,
@@ -140,14 +143,15 @@ impl Settings {
             )
             .map(Problem::general)
             .collect();
-        let mut given = HashSet::from([DEFAULT]);
+        let own = (!self.has_default_target).then_some(DEFAULT);
+        let mut given: HashSet<&str> = own.into_iter().collect();
         for target in &self.targets {
             if !given.insert(&target.name) {
                 problems.push(Problem::general(format!(
                     "the target system {:?} is given twice{}",
                     target.name,
                     if target.name == DEFAULT {
-                        ": \"default\" is the database of the audit"
+                        ": \"default\" is the database of the audit, unless `Runner::default_target` names another one"
                     } else {
                         ""
                     }

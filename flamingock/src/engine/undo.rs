@@ -25,7 +25,6 @@ use crate::listener::{EventKind, Work};
 use crate::lock::backoff::Backoff;
 use crate::lock::lease::Lease;
 use crate::lock::stop::{StopReason, StopSignal};
-use crate::plan::decision::Decision;
 use crate::plan::step::{Step, is_applied};
 use crate::plan::steps::Plan;
 use crate::plan::undo::{AppliedByRun, Undo, select};
@@ -231,8 +230,11 @@ impl Prepared {
         for step in chosen {
             let executed = done.next();
             let mut change = change_report(step, executed.as_ref(), false);
-            if executed.is_none() && step.decision == Decision::Skip {
+            if executed.is_none() {
+                // What a run would do about it does not matter to an undo.
                 change.outcome = Outcome::NotReached;
+                change.error = None;
+                change.issue = None;
             }
             match stages
                 .last_mut()

@@ -18,10 +18,11 @@ use crate::target::system::TargetSystem;
 use crate::util::database_kind::DatabaseKind;
 use crate::util::near_miss::did_you_mean;
 
-/// Maps the target systems by name. The settings have checked already that the names are unique.
+/// Maps the target systems by name: that of the audit's database, unless another one has its name.
+/// The settings have checked already that the other names are unique.
 pub(crate) fn targets(own: TargetSystem, given: Vec<TargetSystem>) -> Targets {
     let mut targets = Targets::new();
-    for target in given.into_iter().chain([own]) {
+    for target in std::iter::once(own).chain(given) {
         targets.insert(target.name.clone(), target);
     }
     targets

@@ -34,7 +34,9 @@ impl Step {
 
     /// Reports whether an undo of the change in batches has begun: the next one continues.
     pub(crate) fn is_rolling_back(&self) -> bool {
-        self.is_of_undo() && self.latest.as_deref().is_some_and(in_batches)
+        self.decision != Decision::Filtered
+            && self.is_of_undo()
+            && self.latest.as_deref().is_some_and(in_batches)
     }
 
     fn is_of_undo(&self) -> bool {
@@ -46,7 +48,8 @@ impl Step {
     /// it did.
     pub(crate) fn is_cancelled(&self) -> bool {
         let latest = self.latest.as_ref();
-        latest.is_some_and(|latest| latest.state == State::Cancelled)
+        self.decision != Decision::Filtered
+            && latest.is_some_and(|latest| latest.state == State::Cancelled)
     }
 
     /// Reports whether nothing of an earlier attempt is left: a change in batches has no progress.
@@ -212,6 +215,7 @@ pub(super) fn step(
         // The marker and the verify function of the new target system say nothing about the old
         // one.
         Decision::Verify(_) | Decision::Resolve if moved => Decision::Issue(Cause::TargetChanged),
+        Decision::Issue(Cause::UndoUnfinished) if moved => Decision::Issue(Cause::TargetChanged),
         // So does the progress.
         Decision::Apply if moved && is_unfinished && definition.body.cursor().is_some() => {
             Decision::Issue(Cause::TargetChanged)

@@ -146,6 +146,7 @@ pub(crate) fn select<'a>(
     problems.extend(in_progress(&steps, undo));
     problems.extend(interrupted(&chosen));
     problems.extend(without_rollback(&chosen));
+    problems.extend(without_transaction(&chosen));
     if problems.is_empty() {
         Ok(chosen)
     } else {
@@ -275,6 +276,26 @@ fn unknown_changes(plan: &Plan, undo: &Undo, by_run: &AppliedByRun) -> Option<Pr
         if names.len() == 1 { "it" } else { "them" },
         names.join(", ")
     )))
+}
+
+/// Reports unfinished changes in batches whose rollback cannot be continued if it is interrupted: what
+/// it reversed would be reversed again.
+fn without_transaction(chosen: &[&Step]) -> Vec<Problem> {
+    let is_unsafe = |step: &&&Step| {
+        let rollback = step.definition.rollback;
+        (step.is_cancelled() || step.is_rolling_back())
+            && rollback.is_some_and(|body| body.cursor().is_none() && !body.transaction)
+    };
+    let problems = chosen.iter().filter(is_unsafe).map(|step| {
+        Problem::at(
+            step.definition.location(),
+            format!(
+                "the rollback of the change {:?}, which is not finished, has neither a transaction nor the key `batch`: nothing was undone. Add the key, or take a connection; or reverse what was done by hand, and mark the change as rolled back",
+                step.definition.id
+            ),
+        )
+    });
+    problems.collect()
 }
 
 /// Reports the changes without a rollback.

@@ -79,6 +79,8 @@ struct Batches {
     control: ProgressControl,
     /// Whether the audit says that an operator paused or cancelled it.
     is_halted: bool,
+    /// The state of its latest entry.
+    latest: State,
     /// Its lane, if it ever began in the background.
     lane: Option<String>,
     /// The largest fencing token of the service.
@@ -89,6 +91,12 @@ struct Batches {
 
 /// The pause before a request is written again.
 const PAUSE: Duration = Duration::from_millis(50);
+
+fn is_being_undone(change_id: &str) -> Error {
+    invalid(&format!(
+        "the change {change_id:?} is being undone: stop the process that works on it, and the next `undo` continues"
+    ))
+}
 
 fn is_passing(error: &StoreError) -> bool {
     matches!(error.kind, StoreErrorKind::Busy | StoreErrorKind::Conflict)
@@ -165,25 +173,29 @@ impl Runner {
         check_reason(reason, missing)?;
         let batches = self.batches(change_id).await?;
         if batches.control.state == ProgressState::RollingBack {
-            return Err(invalid(&format!(
-                "the change {change_id:?} is being undone: stop the process that works on it, and the next `undo` continues"
-            )));
+            return Err(is_being_undone(change_id));
         }
-        if batches.control.state == action.state() {
+        if batches.control.state == action.state() && batches.latest == action.entry() {
             return Ok(Controlled::Done);
         }
         let operator = engine::facts(&self.settings).operator;
         let request = ControlRequest::new(action, operator, reason);
-        batches
-            .change(&ControlChange::Request(Some(request)))
-            .await?;
+        let is_at_its_end = batches.control.state == ProgressState::Finished;
+        if !is_at_its_end {
+            batches
+                .change(&ControlChange::Request(Some(request)))
+                .await?;
+        }
         let done = self
             .without_owner(&batches, action.state(), action.entry(), reason)
             .await?;
-        Ok(match done {
-            true => Controlled::Done,
-            false => Controlled::Requested,
-        })
+        match done {
+            true => Ok(Controlled::Done),
+            false if is_at_its_end => Err(invalid(&format!(
+                "all batches of the change {change_id:?} are committed, and a run works on its end: wait for it, or stop its process"
+            ))),
+            false => Ok(Controlled::Requested),
+        }
     }
 
     /// Resumes a change in batches that was paused or cancelled: the next run continues after the
@@ -202,6 +214,9 @@ impl Runner {
         let missing = "resuming a change needs a reason: say why it is to continue";
         check_reason(reason, missing)?;
         let batches = self.batches(change_id).await?;
+        if batches.control.state == ProgressState::RollingBack {
+            return Err(is_being_undone(change_id));
+        }
         if !batches.control.state.is_halted() && !batches.is_halted {
             if batches.control.request.is_none() {
                 return Err(invalid(&format!(
@@ -243,6 +258,11 @@ impl Runner {
             ));
         }
         let batches = self.batches(change_id).await?;
+        if batches.control.state == ProgressState::Finished {
+            return Err(invalid(&format!(
+                "all batches of the change {change_id:?} are committed: there is nothing to tune"
+            )));
+        }
         let Tuning { size, pause } = tuning;
         batches.change(&ControlChange::Tune { pause, size }).await
     }
@@ -273,13 +293,7 @@ impl Runner {
         let is_open = latest.is_some_and(in_batches);
         let is_halted =
             latest.is_some_and(|latest| matches!(latest.state, State::Paused | State::Cancelled));
-        // Without this, a change that is halted behind its last batch could not be resumed, and one of
-        // which only rows are left that failed could not be cancelled.
-        let has_failed = latest.is_some_and(|latest| latest.state == State::Failed);
-        let is_unfinished = |one: &ProgressControl| {
-            is_open && (is_halted || has_failed || one.state != ProgressState::Finished)
-        };
-        let Some(control) = control.filter(is_unfinished) else {
+        let Some(control) = control.filter(|_| is_open) else {
             let known = snapshot.latest.iter().map(|latest| &*latest.change_id);
             return Err(invalid(&match latest {
                 Some(latest) => format!(
@@ -304,6 +318,7 @@ impl Runner {
             service,
             control,
             is_halted,
+            latest: latest.map_or(State::Started, |latest| latest.state.clone()),
             wait: self.settings.lock.bounded().wait,
             floor: snapshot.floor(),
             lane,

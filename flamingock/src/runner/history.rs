@@ -3,10 +3,10 @@
 use super::builder::Runner;
 use crate::audit::change_progress::ChangeProgress;
 use crate::audit::entry::Entry;
-use crate::audit::progress::FailedRow;
 use crate::audit::snapshot::LockStatus;
 use crate::audit::store::HistoryFilter;
 use crate::audit::store_error::{StoreError, StoreErrorKind};
+use crate::change::failed_row::FailedRow;
 use crate::engine;
 use crate::engine::collect::open_storage as open;
 use crate::report::error::{Error, invalid};

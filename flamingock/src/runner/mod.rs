@@ -6,6 +6,8 @@ pub(crate) mod adopt_service;
 pub(crate) mod baseline;
 pub(crate) mod builder;
 pub(crate) mod control;
+#[cfg(feature = "_sqlx")]
+pub(crate) mod default_target;
 #[cfg(feature = "axum")]
 pub(crate) mod health;
 pub(crate) mod history;

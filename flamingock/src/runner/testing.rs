@@ -34,6 +34,7 @@
 mod change;
 #[cfg(feature = "_sqlx")]
 mod database;
+pub mod store;
 
 use std::path::{Path, PathBuf};
 

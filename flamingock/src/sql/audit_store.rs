@@ -162,11 +162,19 @@ impl<D: Driver> AuditStore for SqlStore<D> {
         let grant = rows::grant(&claim.grant);
         let owner = progress::owner(claim, &grant);
         let write = progress::batch_write(batch);
-        retry!(
+        let saved = retry!(
             self,
             "could not save the progress of the change",
             |connection| self.ledger.save_batch(connection, &owner, &write)
-        )
+        )?;
+        match saved {
+            true => Ok(()),
+            false => Err(StoreError::new(
+                StoreErrorKind::Refused,
+                "could not save the progress of the change",
+                "the row is gone, or another run works on the change",
+            )),
+        }
     }
 
     async fn control(

@@ -2,35 +2,65 @@
 
 use super::keyset::{Key, KeyRange, Keyset, KeysetConnection};
 use crate::change::batch::{Batch, Next};
-use crate::util::database_kind::DatabaseKind;
+
+const SAVEPOINT: &str = "SAVEPOINT flamingock_rows";
+const RELEASE: &str = "RELEASE SAVEPOINT flamingock_rows";
+const BACK: &str = "ROLLBACK TO SAVEPOINT flamingock_rows";
 
 impl Keyset {
-    /// Does the rows of a batch one by one, and notes those that fail.
-    pub(super) async fn one_by_one<C: KeysetConnection>(
+    /// Does a batch with one statement. If that fails because of its rows, they are done in halves,
+    /// down to those that fail.
+    pub(super) async fn collect<C: KeysetConnection>(
         &self,
         statement: &str,
         batch: &Batch<Key>,
         range: KeyRange,
         connection: &mut C,
     ) -> Result<Next<Key>, sqlx::Error> {
-        let keys = match batch.rows_to_retry() {
+        needs_transaction(connection).await?;
+        let text = statement.replace("{range}", &range.condition);
+        if let Ok(rows) = in_savepoint(connection, text).await? {
+            return Ok(range.done(rows));
+        }
+        let again = batch.rows_to_retry();
+        let keys = match again {
             [] => self.keys(&range, connection).await?,
             keys => keys.to_vec(),
         };
-        let names = self.names(connection);
+        // Rows that failed before are not next to each other.
+        let parts: Vec<&[Key]> = match again {
+            [] => vec![&keys],
+            _ => keys.chunks(1).collect(),
+        };
         let (mut next, mut rows) = (range.next, 0);
-        for key in keys {
-            let condition = connection.compare(&names, "=", &key);
+        let names = self.names(connection);
+        let mut left: Vec<&[Key]> = parts.into_iter().rev().collect();
+        while let Some(part) = left.pop() {
+            let (Some(first), Some(last)) = (part.first(), part.last()) else {
+                continue;
+            };
+            let condition = match part {
+                [only] => connection.compare(&names, "=", only),
+                _ => format!(
+                    "({} AND {})",
+                    connection.compare(&names, ">=", first),
+                    connection.compare(&names, "<=", last)
+                ),
+            };
             let text = statement.replace("{range}", &condition);
             match in_savepoint(connection, text).await? {
                 Ok(done) => rows += done,
-                Err(error) => next = next.failed_row(key, error),
+                Err(error) if part.len() == 1 => next = next.failed_row(first.clone(), error),
+                Err(_) => {
+                    let (lower, upper) = part.split_at(part.len() / 2);
+                    left.extend([upper, lower]);
+                }
             }
         }
         Ok(next.done_rows(rows))
     }
 
-    /// Returns the keys of the rows of a batch.
+    /// Returns the keys of the rows of a batch, each once.
     async fn keys<C: KeysetConnection>(
         &self,
         range: &KeyRange,
@@ -45,72 +75,52 @@ impl Keyset {
             i64::MAX
         );
         let (rows, _) = connection.send(text).await?;
-        rows.into_iter().map(|row| self.key_of(row)).collect()
+        let keys = rows.into_iter().map(|row| self.key_of(row));
+        let mut keys: Vec<Key> = keys.collect::<Result<_, sqlx::Error>>()?;
+        keys.dedup();
+        Ok(keys)
     }
+}
+
+/// Fails outside a transaction, where a savepoint has no effect or none at all.
+async fn needs_transaction<C: KeysetConnection>(connection: &mut C) -> Result<(), sqlx::Error> {
+    let begun = connection.send(SAVEPOINT.to_owned()).await;
+    let ended = match begun {
+        Ok(_) => connection.send(RELEASE.to_owned()).await,
+        error => error,
+    };
+    ended.map(drop).map_err(|error| {
+        let rule = format!(
+            "`collect_failed_rows` needs the transaction of the change, and there is none: {error}"
+        );
+        sqlx::Error::Configuration(rule.into())
+    })
 }
 
 /// Runs a statement. If it fails because of its rows, what it did is reversed, and the transaction
 /// goes on.
-pub(super) async fn in_savepoint<C: KeysetConnection>(
+async fn in_savepoint<C: KeysetConnection>(
     connection: &mut C,
     text: String,
 ) -> Result<Result<u64, sqlx::Error>, sqlx::Error> {
-    connection
-        .send("SAVEPOINT flamingock_rows".to_owned())
-        .await?;
-    let done = match connection.send(text).await {
-        Ok((_, rows)) => Ok(rows),
-        Err(error) if connection.is_of_rows(&error) => {
-            let back = "ROLLBACK TO SAVEPOINT flamingock_rows".to_owned();
-            if connection.send(back).await.is_err() {
-                return Err(error);
-            }
-            Err(error)
+    connection.send(SAVEPOINT.to_owned()).await?;
+    let error = match connection.send(text.clone()).await {
+        Ok((_, rows)) => {
+            connection.send(RELEASE.to_owned()).await?;
+            return Ok(Ok(rows));
         }
-        Err(error) => return Err(error),
+        Err(error) => error,
     };
-    connection
-        .send("RELEASE SAVEPOINT flamingock_rows".to_owned())
-        .await?;
-    Ok(done)
-}
-
-/// Reports whether a statement failed because of the values in its rows, and not because of the
-/// statement, the connection or another transaction.
-pub(super) fn is_of_rows(kind: DatabaseKind, error: &sqlx::Error) -> bool {
-    let Some(error) = error.as_database_error() else {
-        return false;
-    };
-    let code = error.code().unwrap_or_default();
-    match kind {
-        // The integrity and the values; what a function of the database raises.
-        DatabaseKind::Postgres => ["22", "23", "P0"]
-            .iter()
-            .any(|class| code.starts_with(class)),
-        DatabaseKind::MySql => {
-            let general = code == "HY000" && is_of_rows_by_number(error);
-            general
-                || ["22", "23", "45"]
-                    .iter()
-                    .any(|class| code.starts_with(class))
-        }
-        // SQLITE_ERROR, with which functions such as those of JSON fail, TOOBIG, CONSTRAINT, MISMATCH.
-        DatabaseKind::Sqlite => {
-            let code = code.parse::<i32>().unwrap_or_default();
-            matches!(code & 0xff, 1 | 18..=20)
-        }
+    if !connection.is_of_rows(&error) || connection.send(BACK.to_owned()).await.is_err() {
+        return Err(error);
     }
-}
-
-/// Errors about values for which MySQL has no state of their own: a column without a default, a value
-/// that does not fit, and a violated check.
-#[cfg(feature = "mysql")]
-fn is_of_rows_by_number(error: &dyn sqlx::error::DatabaseError) -> bool {
-    let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>();
-    error.is_some_and(|error| matches!(error.number(), 1364 | 1366 | 3819))
-}
-
-#[cfg(not(feature = "mysql"))]
-fn is_of_rows_by_number(_: &dyn sqlx::error::DatabaseError) -> bool {
-    false
+    if connection.keeps_what_failed().await? {
+        return Err(error);
+    }
+    // The statement itself may be wrong.
+    if connection.is_ambiguous(&error) {
+        connection.send(format!("EXPLAIN {text}")).await?;
+    }
+    connection.send(RELEASE.to_owned()).await?;
+    Ok(Err(error))
 }

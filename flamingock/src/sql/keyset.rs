@@ -5,8 +5,7 @@ use flamingock_sqlx_audit::{identifier, text_literal};
 use serde::{Deserialize, Serialize};
 
 use super::driver::{Driver, send};
-use super::failed_rows::{in_savepoint, is_of_rows};
-use super::keyset_sql::{Check, checks, column, compare};
+use super::keyset_sql::{Check, checks, column, compare, is_ambiguous, is_of_rows};
 use crate::change::batch::{Batch, Next};
 use crate::util::database_kind::DatabaseKind;
 
@@ -110,8 +109,8 @@ impl Keyset {
 
     /// Goes on after rows that fail, such as one that violates a constraint, until more than this many
     /// have failed in all batches together. [`execute`](Self::execute) then does the rows of a batch
-    /// that fails one by one, and [reports](Next::failed_row) those that cannot be done. Needs the
-    /// transaction of the change.
+    /// that fails in halves, down to those that cannot be done, and [reports](Next::failed_row) these.
+    /// Needs the transaction of the change, and tables with transactions.
     #[must_use]
     pub fn collect_failed_rows(mut self, max: usize) -> Keyset {
         self.max_failed_rows = Some(max);
@@ -137,18 +136,13 @@ impl Keyset {
         let Some(range) = self.range(batch, connection).await? else {
             return Ok(Next::finished());
         };
-        let text = statement.replace("{range}", range.condition());
         let Some(max) = self.max_failed_rows else {
+            let text = statement.replace("{range}", range.condition());
             let (_, rows) = connection.send(text).await?;
             return Ok(range.done(rows));
         };
-        match in_savepoint(connection, text).await? {
-            Ok(rows) => Ok(range.done(rows).max_failed_rows(max)),
-            Err(_) => {
-                let next = self.one_by_one(statement, batch, range, connection).await?;
-                Ok(next.max_failed_rows(max))
-            }
-        }
+        let next = self.collect(statement, batch, range, connection).await?;
+        Ok(next.max_failed_rows(max))
     }
 
     pub(super) fn names<C: KeysetConnection>(&self, connection: &C) -> Vec<String> {
@@ -335,6 +329,15 @@ pub trait KeysetConnection: sealed::Sealed + Send {
     #[doc(hidden)]
     fn is_of_rows(&self, error: &sqlx::Error) -> bool;
 
+    /// Reports whether a statement may also have failed because it is wrong.
+    #[doc(hidden)]
+    fn is_ambiguous(&self, error: &sqlx::Error) -> bool;
+
+    /// Reports whether the way back to a savepoint left something behind: a table without
+    /// transactions keeps what a statement did before it failed.
+    #[doc(hidden)]
+    async fn keeps_what_failed(&mut self) -> Result<bool, sqlx::Error>;
+
     /// Returns the queries that find out whether rows would be skipped because of this column.
     #[doc(hidden)]
     fn checks(&self, table: &[&str], column: &str) -> Vec<Check>;
@@ -383,6 +386,20 @@ macro_rules! connections {
 
             fn is_of_rows(&self, error: &sqlx::Error) -> bool {
                 is_of_rows(<$driver as Driver>::KIND, error)
+            }
+
+            fn is_ambiguous(&self, error: &sqlx::Error) -> bool {
+                is_ambiguous(<$driver as Driver>::KIND, error)
+            }
+
+            async fn keeps_what_failed(&mut self) -> Result<bool, sqlx::Error> {
+                let DatabaseKind::MySql = <$driver as Driver>::KIND else {
+                    return Ok(false);
+                };
+                let (warnings, _) = self.send("SHOW WARNINGS".to_owned()).await?;
+                let code = |warning: &Vec<Option<String>>| warning.get(1).cloned().flatten();
+                // ER_WARNING_NOT_COMPLETE_ROLLBACK
+                Ok(warnings.iter().any(|warning| code(warning).as_deref() == Some("1196")))
             }
 
             fn checks(&self, table: &[&str], column: &str) -> Vec<Check> {

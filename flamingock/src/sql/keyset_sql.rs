@@ -116,6 +116,52 @@ pub(super) fn compare(
     format!("(({}))", parts.join(") OR ("))
 }
 
+/// Reports whether a statement failed because of the values in its rows, and not because of the
+/// statement, the connection or another transaction.
+pub(super) fn is_of_rows(kind: DatabaseKind, error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else {
+        return false;
+    };
+    let code = error.code().unwrap_or_default();
+    match kind {
+        // The integrity and the values; what a function of the database raises.
+        DatabaseKind::Postgres => ["22", "23", "P0"]
+            .iter()
+            .any(|class| code.starts_with(class)),
+        DatabaseKind::MySql => {
+            let general = ["HY000", "01000"].contains(&&*code) && is_of_rows_by_number(error);
+            general
+                || ["22", "23", "45"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+        }
+        // SQLITE_ERROR, with which functions such as those of JSON fail, TOOBIG, CONSTRAINT, MISMATCH.
+        DatabaseKind::Sqlite => {
+            let code = code.parse::<i32>().unwrap_or_default();
+            matches!(code & 0xff, 1 | 18..=20)
+        }
+    }
+}
+
+/// Reports whether the error is one of a wrong statement, too.
+pub(super) fn is_ambiguous(kind: DatabaseKind, error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    kind == DatabaseKind::Sqlite && code.is_some_and(|code| code == "1")
+}
+
+/// Errors about values for which MySQL has no state of their own: a column without a default, a value
+/// that does not fit or is cut, and a violated check.
+#[cfg(feature = "mysql")]
+fn is_of_rows_by_number(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>();
+    error.is_some_and(|error| matches!(error.number(), 1265 | 1364 | 1366 | 3819))
+}
+
+#[cfg(not(feature = "mysql"))]
+fn is_of_rows_by_number(_: &dyn sqlx::error::DatabaseError) -> bool {
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

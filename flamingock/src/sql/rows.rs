@@ -11,10 +11,10 @@ use crate::audit::control::{
 };
 use crate::audit::entry::{Entry, LatestEntry, NewEntry, Origin, State, TransactionMode, known};
 use crate::audit::grant::{LockGrant, STARTUP};
-use crate::audit::progress::FailedRow;
 use crate::audit::snapshot::{LockProgress, LockStatus, Snapshot};
 use crate::audit::store::{Acquired, HistoryFilter};
 use crate::change::definition::Recovery;
+use crate::change::failed_row::FailedRow;
 use crate::util::error_chain::ErrorChain;
 use crate::util::time;
 

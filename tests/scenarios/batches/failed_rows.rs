@@ -260,4 +260,66 @@ async fn statement_that_is_wrong_makes_the_batch_fail() {
     let error = runner.provide(items).run().await.unwrap_err();
     assert!(format!("{error:?}").contains("batch 1 failed"), "{error:?}");
     assert_eq!(audit(&pool).await.last().unwrap(), "fill 1 FAILED shared");
+    // Also for fewer rows than may fail.
+    execute(&pool, "CREATE TABLE limited (a INT PRIMARY KEY)").await;
+    execute(&pool, "INSERT INTO limited VALUES (1), (2)").await;
+    let runner = Runner::new(&pool).changes(changes![add]).operator("ada");
+    let items = Keyset::table("limited").key("a").collect_failed_rows(5);
+    let error = runner.provide(items).run().await.unwrap_err();
+    assert!(format!("{error:?}").contains("batch 1 failed"), "{error:?}");
+    assert!(format!("{error:?}").contains("times"), "{error:?}");
+}
+
+#[tokio::test]
+async fn rows_of_equal_keys_are_done_once() {
+    let (_database, pool) = fresh().await;
+    let create = "CREATE TABLE limited (a INT NOT NULL, times INT NOT NULL CHECK (times < 5))";
+    execute(&pool, create).await;
+    let rows = "(1, 0), (2, 0), (2, 0), (2, 0), (3, 4), (3, 0), (4, 0)";
+    execute(&pool, &format!("INSERT INTO limited VALUES {rows}")).await;
+    let items = Keyset::table("limited").key("a").collect_failed_rows(5);
+    let runner = Runner::new(&pool).changes(changes![add]).operator("ada");
+    let runner = runner.provide(items);
+    let error = runner.run().await.unwrap_err();
+    assert!(format!("{error:?}").contains("1 row failed"), "{error:?}");
+    let all = "SELECT a, times FROM limited ORDER BY a, times";
+    let expected = ["1|1", "2|1", "2|1", "2|1", "3|0", "3|4", "4|1"];
+    assert_eq!(strings(&pool, all).await, expected);
+    execute(&pool, "UPDATE limited SET times = 0 WHERE a = 3").await;
+    runner.run().await.unwrap();
+    let expected = ["1|1", "2|1", "2|1", "2|1", "3|1", "3|1", "4|1"];
+    assert_eq!(strings(&pool, all).await, expected);
+}
+
+#[tokio::test]
+async fn keyset_collects_only_in_a_transaction() {
+    #[change(
+        id = "fill",
+        order = "001",
+        transaction = false,
+        batch,
+        register = false
+    )]
+    async fn outside(
+        batch: Batch<Key>,
+        db: &mut Connection,
+        items: &Keyset,
+    ) -> Result<Next<Key>, sqlx::Error> {
+        let add = "UPDATE items SET times = times + 1 WHERE {range}";
+        items.execute(add, &batch, db).await
+    }
+    let (_database, pool) = fresh().await;
+    let items = Keyset::table("items").key("id").collect_failed_rows(5);
+    let runner = Runner::new(&pool)
+        .changes(changes![outside])
+        .operator("ada");
+    let ran = runner.provide(items).run().await;
+    if let Err(error) = ran {
+        let told = "`collect_failed_rows` needs the transaction of the change";
+        assert!(format!("{error:?}").contains(told), "{error:?}");
+        assert_eq!(times(&pool).await, ["0|100"]);
+    } else {
+        // SQLite begins a transaction with a savepoint.
+        assert_eq!(times(&pool).await, ["1|100"]);
+    }
 }

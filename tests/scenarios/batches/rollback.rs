@@ -298,6 +298,12 @@ async fn cancelled_change_is_undone() {
 
         let cancelled = place.plain().cancel("fill", "too slow").await.unwrap();
         assert_eq!(cancelled, Controlled::Done);
+        let planned = place.plain().plan_undo(of_change()).await.unwrap();
+        let change = planned.changes().next().unwrap();
+        assert_eq!(
+            (change.outcome, change.issue.as_ref()),
+            (Outcome::NotReached, None)
+        );
         // The first batch of the undo fails: it is to be completed, and cannot be resumed.
         let runner = place.runner(Wanted::default(), Undoing::failing_at(2));
         let error = runner.undo(of_change()).await.unwrap_err();
@@ -391,5 +397,152 @@ async fn rollback_of_an_unfinished_change_needs_a_rollback() {
     // It can still be resumed.
     operator.resume("fill", "again").await.unwrap();
     runner(Wanted::default()).run().await.unwrap();
+    assert_eq!(times(&pool).await, ["1|100"]);
+}
+
+/// The rollback of the change, in a release that does not work in batches.
+mod whole {
+    use super::*;
+
+    #[change(id = "fill", order = "001", batch, register = false)]
+    async fn fill(
+        batch: Batch<i64>,
+        db: &mut Connection,
+        wanted: &Wanted,
+    ) -> Result<Next<i64>, BoxError> {
+        one_batch(batch, db, wanted).await
+    }
+
+    #[rollback(fill)]
+    async fn back(db: &mut Connection) -> Result<(), sqlx::Error> {
+        query(db, "UPDATE items SET times = times - 1")
+            .await
+            .map(drop)
+    }
+
+    pub(super) fn runner(pool: &Pool<Db>) -> Runner {
+        let runner = Runner::new(pool).changes(changes![fill]);
+        runner.provide(Wanted::default()).operator("ada")
+    }
+}
+
+#[tokio::test]
+async fn undo_is_not_continued_by_code_that_reverses_everything() {
+    let place = Place::fresh(Which::Here).await;
+    place.plain().run().await.unwrap();
+    place.undo_fails().await;
+    let other = whole::runner(&place.audit);
+    let error = other.undo(UndoTarget::Last).await.unwrap_err();
+    let told = "its code worked in another way then";
+    assert!(format!("{error:?}").contains(told), "{error:?}");
+    assert_eq!(times(&place.rows).await, ["0|14", "1|86"]);
+    place.undo_continues(14).await;
+}
+
+/// A rollback that cannot be continued, because nothing tells how far it came.
+mod unsafe_rollback {
+    use super::*;
+
+    #[change(id = "fill", order = "001", batch, register = false)]
+    async fn fill(
+        batch: Batch<i64>,
+        db: &mut Connection,
+        wanted: &Wanted,
+    ) -> Result<Next<i64>, BoxError> {
+        one_batch(batch, db, wanted).await
+    }
+
+    #[rollback(fill, transaction = false)]
+    async fn back(db: &mut Connection) -> Result<(), sqlx::Error> {
+        query(db, "UPDATE items SET times = 0").await.map(drop)
+    }
+
+    pub(super) fn runner(pool: &Pool<Db>, wanted: Wanted) -> Runner {
+        let runner = Runner::new(pool).changes(changes![fill]);
+        runner.provide(wanted).operator("ada")
+    }
+}
+
+#[tokio::test]
+async fn cancelled_change_is_not_undone_outside_a_transaction() {
+    let (_database, pool) = fresh().await;
+    let runner = |wanted| unsafe_rollback::runner(&pool, wanted);
+    runner(Wanted::failing_at(4)).run().await.unwrap_err();
+    let operator = runner(Wanted::default());
+    operator.cancel("fill", "too slow").await.unwrap();
+    let of_change = UndoTarget::Change("fill".to_owned());
+    let error = operator.undo(of_change).await.unwrap_err();
+    let told = "has neither a transaction nor the key `batch`";
+    assert!(format!("{error:?}").contains(told), "{error:?}");
+    assert_eq!(times(&pool).await, ["0|79", "1|21"]);
+    // An applied one is.
+    operator.resume("fill", "again").await.unwrap();
+    operator.run().await.unwrap();
+    operator.undo(UndoTarget::Last).await.unwrap();
+    assert_eq!(times(&pool).await, ["0|100"]);
+}
+
+/// Rows of the rollback that cannot be reversed.
+mod refusing {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    #[derive(Clone, Debug, Default)]
+    pub(super) struct Refuses(pub(super) Arc<AtomicBool>);
+
+    #[change(id = "fill", order = "001", batch, register = false)]
+    async fn fill(
+        batch: Batch<i64>,
+        db: &mut Connection,
+        wanted: &Wanted,
+    ) -> Result<Next<i64>, BoxError> {
+        one_batch(batch, db, wanted).await
+    }
+
+    #[rollback(fill, batch)]
+    async fn back(
+        batch: Batch<i64>,
+        db: &mut Connection,
+        refuses: &Refuses,
+    ) -> Result<Next<i64>, BoxError> {
+        let next = match batch.rows_to_retry() {
+            [] => {
+                query(db, "UPDATE items SET times = 0 WHERE id > 1001").await?;
+                Next::finished().done_rows(99)
+            }
+            _ => Next::finished(),
+        };
+        if refuses.0.load(Ordering::SeqCst) {
+            return Ok(next.failed_row(1001, "it is refused"));
+        }
+        query(db, "UPDATE items SET times = 0 WHERE id = 1001").await?;
+        Ok(next)
+    }
+
+    pub(super) fn runner(pool: &Pool<Db>, refuses: &Refuses) -> Runner {
+        let runner = Runner::new(pool).changes(changes![fill]).operator("ada");
+        runner.provide(Wanted::default()).provide(refuses.clone())
+    }
+}
+
+#[tokio::test]
+async fn rows_of_an_undo_that_fail_are_reversed_by_the_next_undo() {
+    let (_database, pool) = fresh().await;
+    let refuses = refusing::Refuses::default();
+    let runner = || refusing::runner(&pool, &refuses);
+    runner().run().await.unwrap();
+    refuses.0.store(true, Ordering::SeqCst);
+    let error = runner().undo(UndoTarget::Last).await.unwrap_err();
+    let told = "1 row failed: the next `undo` does it again";
+    assert!(format!("{error:?}").contains(told), "{error:?}");
+    let failed = runner().failed_rows("fill").await.unwrap();
+    assert_eq!((failed.len(), failed[0].key.as_str()), (1, "1001"));
+    assert_eq!(times(&pool).await, ["0|99", "1|1"]);
+    refuses.0.store(false, Ordering::SeqCst);
+    runner().undo(UndoTarget::Last).await.unwrap();
+    assert_eq!(times(&pool).await, ["0|100"]);
+    runner().run().await.unwrap();
     assert_eq!(times(&pool).await, ["1|100"]);
 }

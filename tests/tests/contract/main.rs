@@ -6,3 +6,4 @@ mod harness;
 mod memory;
 mod own_store;
 mod proxy;
+mod stores;

@@ -284,3 +284,12 @@ async fn own_store_lets_one_run_in_at_a_time() {
     assert!(waiter.await.unwrap().unwrap().is_up_to_date());
     assert_eq!(runner().services().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn own_store_keeps_all_rules() {
+    let left_out = [
+        testing::store::Optional::Batches,
+        testing::store::Optional::Lanes,
+    ];
+    testing::store::exercise_without(&left_out, async || Arc::new(OwnStore::default())).await;
+}

@@ -259,7 +259,7 @@ async fn late_claim<B: leaf::Backend>(connection: &mut Conn<B>) {
         .take_progress(connection, &owner, true, "running")
         .await;
     assert_eq!(claimed.unwrap().unwrap().batches, 0);
-    ledger.save_batch(connection, &owner, &batch).await.unwrap();
+    assert!(ledger.save_batch(connection, &owner, &batch).await.unwrap());
     let late = ledger
         .take_progress(connection, &owner, true, "running")
         .await;

@@ -12,7 +12,7 @@ use crate::plan::decision::Cause;
 use crate::report::run::Outcome;
 use crate::util::error_chain::ErrorChain;
 
-use super::batches::BatchWork;
+use super::batch_work::BatchWork;
 use super::execution::Execution;
 use super::outcome::{ExecutionOutcome, introduced, issue};
 

@@ -10,30 +10,23 @@ use std::time::{Duration, Instant};
 use crate::audit::attempt::{Attempt, Purpose};
 use crate::audit::change_progress::rate;
 use crate::audit::entry::{State, TransactionMode};
-use crate::audit::progress::{BatchEnd, FailedRow, Progress, ProgressClaim};
+use crate::audit::progress::{BatchEnd, Progress, ProgressClaim};
 use crate::audit::store_error::{StoreError, StoreErrorKind};
 use crate::change::argument::Values;
 use crate::change::batch::{BatchState, committed, rows_failed};
 use crate::change::body::Body;
+use crate::change::failed_row::FailedRow;
 use crate::listener::EventKind;
 use crate::lock::stop::StopReason;
-use crate::plan::decision::Cause;
 use crate::report::run::{BatchReport, Outcome};
 use crate::target::database::{AuditPlacement, Database, TransactionOutcome};
 use crate::target::invocation::{Ended, Invocation};
 use crate::util::error_chain::{ErrorChain, chain};
 
+use super::batch_work::{BatchWork, undo_unfinished};
 use super::execution::Execution;
-use super::outcome::{ExecutionOutcome, introduced, issue, with_unrecorded};
+use super::outcome::{ExecutionOutcome, introduced, with_unrecorded};
 use super::pace::Size;
-
-/// The work in batches that a run has claimed.
-pub(super) struct BatchWork<'a> {
-    pub(super) attempt: &'a Attempt<'a>,
-    pub(super) claim: ProgressClaim,
-    /// The function that does one batch: the change, or its rollback.
-    pub(super) body: &'static Body<()>,
-}
 
 /// How one batch ended.
 enum BatchOutcome {
@@ -321,7 +314,7 @@ impl Execution<'_> {
         let entry = attempt.entry(State::Failed, mode, Some(error.clone()));
         let recorded = self.recorded(&[entry], error, Outcome::Failed).await;
         ExecutionOutcome {
-            issue: recorded.issue.or(cause(attempt)),
+            issue: recorded.issue.or(undo_unfinished(attempt)),
             ..recorded
         }
     }
@@ -389,28 +382,6 @@ impl Execution<'_> {
         );
         self.executor.lease.set_activity(&activity);
     }
-}
-
-impl BatchWork<'_> {
-    /// Returns what continues.
-    pub(super) fn next(&self) -> &'static str {
-        match self.claim.rolls_back {
-            true => "the next `undo`",
-            false => "the next run",
-        }
-    }
-
-    fn failed(&self, error: ErrorChain) -> ExecutionOutcome {
-        match cause(self.attempt) {
-            Some(cause) => issue(cause, error),
-            None => ExecutionOutcome::failed(Outcome::Failed, error),
-        }
-    }
-}
-
-/// Returns why an attempt that failed needs an operator: an undo that has begun has to be completed.
-fn cause(attempt: &Attempt<'_>) -> Option<Cause> {
-    attempt.is_undo().then_some(Cause::UndoUnfinished)
 }
 
 fn them(count: usize) -> &'static str {

@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod apply_atomic;
 mod apply_batches;
 pub(crate) mod apply_steps;
+mod batch_work;
 mod batches;
 pub(crate) mod execution;
 pub(crate) mod executor;

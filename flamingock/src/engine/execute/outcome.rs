@@ -44,7 +44,7 @@ pub(crate) enum RunState {
 }
 
 impl ExecutionOutcome {
-    pub(super) fn new(outcome: Outcome) -> ExecutionOutcome {
+    pub(crate) fn new(outcome: Outcome) -> ExecutionOutcome {
         ExecutionOutcome {
             outcome,
             error: None,

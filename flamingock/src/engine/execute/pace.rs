@@ -13,7 +13,7 @@ use crate::lock::stop::StopReason;
 use crate::report::run::Outcome;
 use crate::util::error_chain::ErrorChain;
 
-use super::batches::BatchWork;
+use super::batch_work::BatchWork;
 use super::execution::Execution;
 use super::outcome::{ExecutionOutcome, introduced};
 
@@ -61,7 +61,8 @@ impl Execution<'_> {
                 let halted = self.halt(work, progress, request).await;
                 return Err(Box::new(halted));
             }
-            if control.as_ref().is_some_and(|one| one.state.is_halted()) {
+            let is_halted = control.as_ref().is_some_and(|one| one.state.is_halted());
+            if is_halted && !work.claim.rolls_back {
                 return Err(Box::new(self.halted(progress)));
             }
             if self.executor.signals.now() != StopReason::No {

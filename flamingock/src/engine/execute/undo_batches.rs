@@ -19,11 +19,13 @@ use crate::report::run::Outcome;
 use crate::util::error_chain::ErrorChain;
 
 use super::apply_batches::{NOT_CLAIMED, check_cursor, midway, taken};
-use super::batches::BatchWork;
+use super::batch_work::BatchWork;
 use super::execution::Execution;
 use super::outcome::{ExecutionOutcome, introduced, issue};
 
 const GONE: &str = "the progress of its rollback is not in the table `flamingock_progress` any more, so it is unknown which batches are committed: restore the row, or look at what was reversed, and mark the change";
+
+const OTHER_CODE: &str = "its rollback has begun, and its code worked in another way then: it has lost or got the key `batch`, its connection or its transaction. Continue with that code; or look at what was reversed, and mark the change";
 
 impl Execution<'_> {
     pub(super) async fn undo_batches(
@@ -42,6 +44,10 @@ impl Execution<'_> {
             in_batches: true,
             ..attempt
         };
+        let latest = step.latest.as_deref().filter(|_| step.is_rolling_back());
+        let other_mode = latest
+            .map(|latest| &latest.transaction_mode)
+            .filter(|ran| **ran != mode);
         let work = BatchWork {
             attempt,
             claim: self.claim(attempt, !step.is_rolling_back(), true),
@@ -51,7 +57,8 @@ impl Execution<'_> {
             .latest
             .as_ref()
             .is_some_and(|latest| is_applied(&latest.state));
-        let is_elsewhere = body.transaction != self.definition.body.transaction;
+        let is_elsewhere =
+            !self.target.holds_audit && body.transaction != self.definition.body.transaction;
         // The claim forgets the cursor of the change. Where a run would continue after that, it must
         // know of the undo before; a row of an earlier undo must not be taken for this one's.
         let claimed = if is_applied || is_elsewhere {
@@ -78,6 +85,12 @@ impl Execution<'_> {
         };
         if claimed.committed_midway {
             return self.batch_failed(&work, midway(&claimed)).await;
+        }
+        // What it did so far is only known to code that works in the same way.
+        if latest.is_some()
+            && (other_mode.is_some() || claimed.batches > 0 && body.cursor().is_none())
+        {
+            return self.batch_failed(&work, ErrorChain::text(OTHER_CODE)).await;
         }
         if let Some(cursor) = body.cursor()
             && let Err(error) = check_cursor(&claimed, cursor)
