@@ -23,6 +23,7 @@ mod roles;
 mod secrets;
 mod services;
 mod stages;
+mod stores;
 mod targets;
 mod templates;
 mod testing;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::control::{ControlAction, ControlRequest, ProgressState};
 use crate::change::batch::rows_failed;
@@ -32,7 +32,7 @@ use crate::util::visible::Visible;
 /// progress.state = ProgressState::Finished;
 /// assert_eq!(progress.to_string(), "12 batches, 6000 rows done, 500 rows/s");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ChangeProgress {
     /// The id of the change.
@@ -52,13 +52,23 @@ pub struct ChangeProgress {
     /// The size of the next batch; `None` before the first one.
     pub size: Option<i64>,
     /// When the change began.
-    #[serde(serialize_with = "time::serialize")]
+    #[serde(
+        serialize_with = "time::serialize",
+        deserialize_with = "time::deserialize"
+    )]
     pub started_at: SystemTime,
     /// When the last batch was committed, or a run began to work on the change.
-    #[serde(serialize_with = "time::serialize")]
+    #[serde(
+        serialize_with = "time::serialize",
+        deserialize_with = "time::deserialize"
+    )]
     pub updated_at: SystemTime,
     /// The pause between two batches, if an operator set one.
-    #[serde(rename = "pause_ms", serialize_with = "time::milliseconds_if_any")]
+    #[serde(
+        rename = "pause_ms",
+        serialize_with = "time::milliseconds_if_any",
+        deserialize_with = "time::milliseconds_if_any_back"
+    )]
     pub pause: Option<Duration>,
     /// The size of each batch, if an operator set one.
     pub fixed_size: Option<i64>,
@@ -66,13 +76,8 @@ pub struct ChangeProgress {
     pub waits_for: Option<String>,
     /// The request of an operator that no run has taken up yet.
     pub request: Option<ControlRequest>,
-    /// The rows that failed; in JSON, their number.
-    #[serde(serialize_with = "count")]
+    /// The rows that failed.
     pub failed_rows: Vec<FailedRow>,
-}
-
-fn count<S: Serializer>(rows: &[FailedRow], serializer: S) -> Result<S::Ok, S::Error> {
-    rows.len().serialize(serializer)
 }
 
 impl ChangeProgress {

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::entry::State;
 use crate::util::time;
 
 /// The state of a change in batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ProgressState {
@@ -56,7 +56,7 @@ impl ProgressState {
 }
 
 /// What an operator asks the run that works on a change in batches for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ControlAction {
@@ -111,7 +111,7 @@ impl ControlAction {
 }
 
 /// A request of an operator that the run has not taken up yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ControlRequest {
     /// What the operator asks for.
@@ -121,7 +121,10 @@ pub struct ControlRequest {
     /// The reason.
     pub reason: Option<String>,
     /// When it was asked, by the database's clock; `None` in a request to make.
-    #[serde(serialize_with = "time::serialize_if_any")]
+    #[serde(
+        serialize_with = "time::serialize_if_any",
+        deserialize_with = "time::deserialize_if_any"
+    )]
     pub requested_at: Option<SystemTime>,
 }
 
@@ -142,7 +145,7 @@ impl ControlRequest {
 }
 
 /// What operators have set for a change in batches: the run looks before each batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ProgressControl {
     /// Whether the change works, or an operator paused or cancelled it.
@@ -150,6 +153,11 @@ pub struct ProgressControl {
     /// The request that no run has taken up yet.
     pub request: Option<ControlRequest>,
     /// The pause between two batches, if an operator set one.
+    #[serde(
+        rename = "pause_ms",
+        serialize_with = "time::milliseconds_if_any",
+        deserialize_with = "time::milliseconds_if_any_back"
+    )]
     pub pause: Option<Duration>,
     /// The size of each batch, if an operator set one.
     pub size: Option<i64>,
@@ -168,7 +176,8 @@ impl ProgressControl {
 }
 
 /// A change of what is set for a change in batches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ControlChange {
     /// Asks the run; `None` withdraws the request.
@@ -183,6 +192,11 @@ pub enum ControlChange {
     /// Sets how the batches are to be; `None` leaves that to the application.
     Tune {
         /// The pause between two batches.
+        #[serde(
+            rename = "pause_ms",
+            serialize_with = "time::milliseconds_if_any",
+            deserialize_with = "time::milliseconds_if_any_back"
+        )]
         pause: Option<Duration>,
         /// The size of each batch.
         size: Option<i64>,

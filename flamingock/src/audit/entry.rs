@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::grant::LockGrant;
 use crate::change::definition::Recovery;
 use crate::util::error_chain::ErrorChain;
 use crate::util::random::new_id;
+use crate::util::time;
 
 /// The digest of a change whose applied version is unknown.
 pub(crate) const UNKNOWN_DIGEST: &str = "unknown";
@@ -54,6 +55,12 @@ macro_rules! words {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Ok($name::from(&*String::deserialize(deserializer)?))
             }
         }
     };
@@ -117,7 +124,7 @@ words! {
 }
 
 /// An entry to append.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NewEntry {
     /// The number of the attempt at this change, from 1.
@@ -127,6 +134,7 @@ pub struct NewEntry {
     /// The change's id; empty for an entry that concerns no change.
     pub change_id: String,
     /// The change's order.
+    #[serde(rename = "order")]
     pub change_order: String,
     /// The change's author.
     pub author: String,
@@ -145,6 +153,11 @@ pub struct NewEntry {
     /// The digest of the change's code.
     pub digest: String,
     /// How long the attempt took; `None` while it is running.
+    #[serde(
+        rename = "duration_ms",
+        serialize_with = "time::milliseconds_if_any",
+        deserialize_with = "time::milliseconds_if_any_back"
+    )]
     pub duration: Option<Duration>,
     /// `file:line` of the change.
     pub location: String,
@@ -155,7 +168,26 @@ pub struct NewEntry {
     /// A random key of this entry. After a lost answer it shows whether the entry was written.
     pub idempotency_key: String,
     /// The host, the process, the operator and the metadata of the run.
+    #[serde(flatten, with = "facts")]
     pub origin_facts: Arc<Facts>,
+}
+
+/// Serializes what the entries of a run share.
+mod facts {
+    use super::{Arc, Deserialize, Deserializer, Facts, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        facts: &Arc<Facts>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        (**facts).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<Facts>, D::Error> {
+        Facts::deserialize(deserializer).map(Arc::new)
+    }
 }
 
 impl NewEntry {
@@ -186,7 +218,7 @@ impl NewEntry {
 }
 
 /// The facts that every entry of a run shares.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Facts {
     /// The name of the host.
@@ -317,7 +349,7 @@ pub(crate) fn known(text: &str) -> Option<String> {
 }
 
 /// The latest entry of a change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LatestEntry {
     /// The change's id.
@@ -339,10 +371,15 @@ pub struct LatestEntry {
     /// The change's stage at that time.
     pub stage: String,
     /// The change's order at that time.
+    #[serde(rename = "order")]
     pub change_order: String,
     /// The change's target system at that time.
     pub target: String,
     /// When the attempt began, by the database's clock.
+    #[serde(
+        serialize_with = "time::serialize",
+        deserialize_with = "time::deserialize"
+    )]
     pub started_at: SystemTime,
     /// The chain of causes, if the attempt failed.
     pub error: Option<ErrorChain>,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::util::hash::Summary;
+use crate::util::time;
 
 /// The lane of the lock of the changes that run before an application serves requests.
 pub const STARTUP: &str = "startup";
@@ -28,7 +31,7 @@ pub(crate) fn background_lane(id: &str) -> String {
 }
 
 /// A request to acquire the lock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AcquireRequest {
     /// The service.
@@ -41,6 +44,7 @@ pub struct AcquireRequest {
     /// A description of the owner for people.
     pub owner: String,
     /// The length of the lease, measured by the store.
+    #[serde(rename = "lease_ms", with = "time::milliseconds")]
     pub lease: Duration,
     /// Takes the lock from the live owner with this fencing token, and only from that owner: not
     /// from one that came after it, and not if the lock is free. `None` acquires the lock only if
@@ -52,7 +56,7 @@ pub struct AcquireRequest {
 }
 
 /// One acquisition of a service's lock, identified by its fencing token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LockGrant {
     /// The service.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::entry::{Entry, Origin, State, TransactionMode};
@@ -84,6 +84,78 @@ impl<'a> Shape<'a> {
             app_version: entry.app_version.as_deref(),
             metadata: metadata.and_then(|text| serde_json::from_str(text).ok()),
         }
+    }
+}
+
+/// The same fields of an object that is read.
+#[derive(Debug, Deserialize)]
+struct Read {
+    seq: i64,
+    service: String,
+    run_id: String,
+    fencing_token: i64,
+    idempotency_key: Option<String>,
+    change_id: Option<String>,
+    stage: Option<String>,
+    order: Option<String>,
+    target: Option<String>,
+    author: Option<String>,
+    description: Option<String>,
+    location: Option<String>,
+    digest: Option<String>,
+    attempt: u32,
+    state: State,
+    transaction_mode: TransactionMode,
+    recovery: Option<Recovery>,
+    origin: Origin,
+    operator: Option<String>,
+    #[serde(deserialize_with = "time::deserialize")]
+    started_at: SystemTime,
+    #[serde(deserialize_with = "time::deserialize_if_any")]
+    finished_at: Option<SystemTime>,
+    #[serde(deserialize_with = "time::milliseconds_if_any_back")]
+    duration_ms: Option<Duration>,
+    error: Option<ErrorChain>,
+    reason: Option<String>,
+    host: String,
+    pid: u32,
+    app_version: Option<String>,
+    metadata: Option<Value>,
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Entry, D::Error> {
+        let read = Read::deserialize(deserializer)?;
+        Ok(Entry {
+            seq: read.seq,
+            service: read.service,
+            run_id: read.run_id,
+            fencing_token: read.fencing_token,
+            idempotency_key: read.idempotency_key,
+            change_id: read.change_id,
+            stage: read.stage,
+            change_order: read.order,
+            target: read.target,
+            author: read.author,
+            description: read.description,
+            location: read.location,
+            digest: read.digest,
+            attempt: read.attempt,
+            state: read.state,
+            transaction_mode: read.transaction_mode,
+            recovery: read.recovery,
+            origin: read.origin,
+            operator: read.operator,
+            started_at: read.started_at,
+            finished_at: read.finished_at,
+            duration: read.duration_ms,
+            error: read.error,
+            reason: read.reason,
+            host: read.host,
+            pid: read.pid,
+            app_version: read.app_version,
+            metadata: read.metadata.map(|metadata| metadata.to_string()),
+        })
     }
 }
 

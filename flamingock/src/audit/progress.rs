@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::grant::LockGrant;
 use crate::change::batch::BatchState;
 use crate::change::failed_row::FailedRow;
 
 /// A run's request to work on a change in batches.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ProgressClaim {
     /// The grant of the run.
@@ -28,7 +30,7 @@ pub struct ProgressClaim {
 }
 
 /// The progress of a change after its last committed batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Progress {
     /// The run that works on the change, or did last.
@@ -63,7 +65,7 @@ pub struct Progress {
 }
 
 /// What is saved at the end of a batch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchEnd {
     /// The number of batches before this one. If the progress has another number, this batch was

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::entry::{LatestEntry, State};
 use super::grant::{AcquireRequest, background_lane};
@@ -11,7 +11,7 @@ use crate::util::time;
 use crate::util::visible::Visible;
 
 /// The state of a service's lock: its owner, or its last owner.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LockStatus {
     /// The lane: `startup`, or `background:` and the id of a change.
@@ -23,10 +23,16 @@ pub struct LockStatus {
     /// A description of the owner for people.
     pub owner: String,
     /// When the lock was acquired, by the database's clock.
-    #[serde(serialize_with = "time::serialize")]
+    #[serde(
+        serialize_with = "time::serialize",
+        deserialize_with = "time::deserialize"
+    )]
     pub acquired_at: SystemTime,
     /// When the lease ends unless it is renewed; `None` if it ends with the owner's process.
-    #[serde(serialize_with = "time::serialize_if_any")]
+    #[serde(
+        serialize_with = "time::serialize_if_any",
+        deserialize_with = "time::deserialize_if_any"
+    )]
     pub expires_at: Option<SystemTime>,
     /// What the owner is working on.
     pub activity: Option<String>,
@@ -72,7 +78,7 @@ impl fmt::Display for LockStatus {
 }
 
 /// The state that a run reads first, in one statement.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The lock; `None` for a service that is not known.
@@ -88,11 +94,12 @@ pub struct Snapshot {
     /// Whether the service has a lane for a change in the background, unless up to date.
     pub has_lanes: bool,
     /// The locks of these lanes, once they were read.
+    #[serde(skip)]
     pub(crate) lanes: Vec<LockStatus>,
 }
 
 /// The state that a waiter reads at each poll while another run has the lock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LockProgress {
     /// The lock.

@@ -8,14 +8,16 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, NewEntry, State};
 use super::grant::{AcquireRequest, LockGrant};
 use super::snapshot::{LockProgress, LockStatus, Snapshot};
 use crate::util::boxed::BoxFuture;
+use crate::util::time;
 
 /// The result of a successful acquisition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Acquired {
     /// The grant with which the new owner writes.
@@ -38,7 +40,7 @@ impl Acquired {
 }
 
 /// Selects the entries to read: `HistoryFilter::default().change("create-users").latest_only()`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HistoryFilter {
     /// Only this change.
@@ -50,6 +52,10 @@ pub struct HistoryFilter {
     /// Only this run.
     pub run_id: Option<String>,
     /// Only entries whose attempt began at or after this time.
+    #[serde(
+        serialize_with = "time::serialize_if_any",
+        deserialize_with = "time::deserialize_if_any"
+    )]
     pub since: Option<SystemTime>,
     /// Only the latest entry of each change, and the latest of the entries that concern no change.
     pub latest_only: bool,

@@ -1,10 +1,17 @@
 //! The error type of stores.
 
-use crate::util::boxed::BoxError;
 use std::borrow::Cow;
+use std::fmt;
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::util::boxed::BoxError;
+use crate::util::error_chain::ErrorChain;
 
 /// The kind of a store's error, which determines how the run reacts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StoreErrorKind {
     /// The tables do not exist.
@@ -29,6 +36,7 @@ pub enum StoreErrorKind {
     /// [`Runner::schema_upgrade`](crate::Runner::schema_upgrade).
     OtherFormat,
     /// Any other error.
+    #[serde(other)]
     Other,
 }
 
@@ -55,6 +63,58 @@ impl StoreError {
             action: action.into(),
             source: source.into(),
         }
+    }
+}
+
+/// Writes the kind, what failed, and the causes.
+impl Serialize for StoreError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("StoreError", 3)?;
+        fields.serialize_field("kind", &self.kind)?;
+        fields.serialize_field("action", &self.action)?;
+        fields.serialize_field("causes", &ErrorChain::of(&*self.source))?;
+        fields.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for StoreError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<StoreError, D::Error> {
+        #[derive(Deserialize)]
+        struct Read {
+            kind: StoreErrorKind,
+            action: String,
+            causes: Vec<String>,
+        }
+        let read = Read::deserialize(deserializer)?;
+        let causes = read.causes.into_iter().rev();
+        let source = causes.fold(None, |source: Option<Box<Told>>, text| {
+            Some(Box::new(Told { text, source }))
+        });
+        let source: BoxError = match source {
+            Some(source) => source,
+            None => "no cause is known".into(),
+        };
+        Ok(StoreError::new(read.kind, read.action, source))
+    }
+}
+
+/// A cause that was read.
+#[derive(Debug)]
+struct Told {
+    text: String,
+    source: Option<Box<Told>>,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Told {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let source = self.source.as_deref()?;
+        Some(source)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// What the engine may do, without manual resolution, about an attempt that was interrupted, or
 /// that failed and was not rolled back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recovery {
     /// An operator decides: the change becomes an issue.

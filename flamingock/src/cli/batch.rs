@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::answer::Answer;
 use super::by::By;
@@ -171,11 +171,6 @@ async fn failed_rows(runner: &Runner, id: &str, view: &View) -> Result<Answer, E
         [] => "no row failed".to_owned(),
         _ => sheet.text(),
     };
-    let key = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-    let rows: Vec<Value> = rows
-        .iter()
-        .map(|row| json!({ "key": key(&row.key), "error": row.error }))
-        .collect();
     let document = json!({ "change_id": id, "failed_rows": rows });
     Ok(Answer::data(document, text))
 }

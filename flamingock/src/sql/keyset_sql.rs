@@ -145,7 +145,9 @@ pub(super) fn is_of_rows(kind: DatabaseKind, error: &sqlx::Error) -> bool {
 
 /// Reports whether the error is one of a wrong statement, too.
 pub(super) fn is_ambiguous(kind: DatabaseKind, error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     kind == DatabaseKind::Sqlite && code.is_some_and(|code| code == "1")
 }
 

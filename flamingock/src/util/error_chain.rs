@@ -3,12 +3,12 @@
 use super::boxed::BoxError;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::visible::Visible;
 
 /// An error and its causes as text, as the audit and the report store it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ErrorChain(Vec<String>);
 

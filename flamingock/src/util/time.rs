@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::Serializer;
+use serde::{Deserialize, Deserializer, Serializer};
 
 /// The first microsecond of the year 10000, after every time that the audit can contain.
 const END: Duration = Duration::from_secs(253_402_300_800);
@@ -35,6 +35,57 @@ pub(crate) fn serialize_if_any<S: Serializer>(
         Some(time) => serialize(time, serializer),
         None => serializer.serialize_none(),
     }
+}
+
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<SystemTime, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let time = humantime::parse_rfc3339_weak(&text).map_err(serde::de::Error::custom)?;
+    Ok(bounded(time))
+}
+
+pub(crate) fn deserialize_if_any<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SystemTime>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(text) => humantime::parse_rfc3339_weak(&text)
+            .map(|time| Some(bounded(time)))
+            .map_err(serde::de::Error::custom),
+    }
+}
+
+/// Serializes a duration as milliseconds, and back.
+pub(crate) mod milliseconds {
+    use super::{Deserialize, Deserializer, Duration, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(super::in_milliseconds(*duration))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        let milliseconds = f64::deserialize(deserializer)?;
+        super::from_milliseconds(milliseconds).map_err(serde::de::Error::custom)
+    }
+}
+
+pub(crate) fn milliseconds_if_any_back<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let milliseconds = Option::<f64>::deserialize(deserializer)?;
+    let duration = milliseconds.map(from_milliseconds).transpose();
+    duration.map_err(serde::de::Error::custom)
+}
+
+/// Rounds to microseconds, the precision of the audit.
+fn from_milliseconds(milliseconds: f64) -> Result<Duration, std::time::TryFromFloatSecsError> {
+    Duration::try_from_secs_f64((milliseconds * 1000.0).round() / 1_000_000.0)
 }
 
 pub(crate) fn in_milliseconds(duration: Duration) -> f64 {

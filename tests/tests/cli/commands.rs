@@ -111,9 +111,13 @@ pub(crate) fn arguments(program: &str, words: &[String]) -> Vec<Vec<&'static str
             &["lock", "release", "--change", "unknown", "--reason", "x"],
         ],
         ["batch", "list"] => &[&["batch", "list"]],
+        ["batch", "failed"] => &[&["batch", "failed", "orders-topic"]],
         ["batch", "pause"] => &[&["batch", "pause", "orders-topic", "--reason", "x"]],
         ["batch", "resume"] => &[&["batch", "resume", "unknown", "--reason", "x"]],
-        ["batch", "cancel"] => &[&["batch", "cancel", "create-orders", "--reason", "x"]],
+        ["batch", "cancel"] => &[
+            &["batch", "cancel", "create-orders", "--reason", "x"],
+            &["batch", "cancel", "unknown", "--rollback", "--reason", "x"],
+        ],
         ["batch", "tune"] => &[&["batch", "tune", "orders-topic", "--size", "5"]],
         ["adopt"] => &[
             &["adopt", "sqlx"],

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod harness;
+mod json;
 mod memory;
 mod own_store;
 mod proxy;

@@ -1,9 +1,9 @@
 //! SQLite only.
 
-use flamingock::{ErrorKind, Runner, change, changes};
+use flamingock::{Batch, ErrorKind, Next, Runner, change, changes};
 use flamingock_tests::{Backend as _, Sqlite, audit, done, execute, folder, query, with_table};
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
 #[change(id = "rolls-back", order = "001", register = false)]
 async fn rolls_back(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
@@ -74,4 +74,36 @@ async fn database_in_memory_outlives_session_settings_of_a_file() {
     ]);
     Runner::new(&pool).files(files).run().await.unwrap();
     assert_eq!(done(&pool).await, ["1", "2"]);
+}
+
+#[change(id = "large", order = "001", batch, register = false)]
+async fn large(batch: Batch<i64>, db: &mut SqliteConnection) -> Result<Next<i64>, sqlx::Error> {
+    // Longer than the time after which the log is copied, in three batches.
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    query(db, "INSERT INTO done VALUES (hex(zeroblob(200000)))").await?;
+    Ok(match batch.cursor().copied().unwrap_or(1) {
+        5 => Next::finished(),
+        number => Next::after(number + 1),
+    })
+}
+
+#[tokio::test]
+async fn write_ahead_log_is_copied_between_batches() {
+    let database = Sqlite::fresh().await;
+    let file = database.url.trim_start_matches("sqlite://");
+    let file = file.split('?').next().unwrap().to_owned();
+    let options = SqliteConnectOptions::new()
+        .filename(&file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .pragma("wal_autocheckpoint", "0");
+    let pool = SqlitePoolOptions::new()
+        .connect_with(options)
+        .await
+        .unwrap();
+    execute(&pool, "CREATE TABLE done (what TEXT)").await;
+    let runner = Runner::new(&pool).changes(changes![large]);
+    runner.run().await.unwrap();
+    let size = std::fs::metadata(&file).unwrap().len();
+    assert!(size > 400_000, "{size}");
 }

@@ -274,5 +274,5 @@ async fn job_that_needs_manual_resolution_is_not_tried_again() {
         .map(|code| i32::try_from(number(code)).unwrap())
         .collect();
     assert!(codes.contains(&code.unwrap()), "{code:?} {text}");
-    assert!(text.contains("needs manual resolution"), "{text}");
+    assert!(text.contains("manual resolution is needed"), "{text}");
 }

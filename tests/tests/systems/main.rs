@@ -21,6 +21,7 @@ mod message_broker;
 mod operational_work;
 mod persistent_storage;
 mod program;
+mod redis_store;
 mod shop;
 mod shop_picture;
 mod tls_server;

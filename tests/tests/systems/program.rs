@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use flamingock_tests::{Page, cargo};
 
 /// Those that need only packages of Debian.
-const EXAMPLES: [&str; 8] = [
+const EXAMPLES: [&str; 9] = [
     "api-gateway",
     "declarative",
     "deployment-dependencies",
@@ -15,6 +15,7 @@ const EXAMPLES: [&str; 8] = [
     "message-broker",
     "operational-work",
     "persistent-storage",
+    "redis-store",
     "shop",
 ];
 

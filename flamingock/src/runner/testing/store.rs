@@ -139,6 +139,7 @@ fn ensure(holds: bool, text: impl FnOnce() -> String) -> Verdict {
 }
 
 /// Fails unless both are equal.
+#[expect(clippy::needless_pass_by_value, reason = "rules are easier to read")]
 fn equal<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Verdict {
     let holds = found == expected;
     ensure(holds, || {
