@@ -12,9 +12,9 @@ use crate::table::{Findings, Table};
 use crate::tools::BoxError;
 
 /// How many rows a batch has.
-const SIZE: i64 = 500;
+const SIZES: [i64; 2] = [500, 5_000];
 
-const NOTE: &str = "A column of N rows is changed, 500 rows in each transaction, which also saves the last key. \
+const NOTE: &str = "A column of N rows is changed, 500 or 5,000 rows in each transaction, which also saves the last key. \
     The loop is written by hand: `begin; select the last key; update; update the saved key; commit`. \
     Medians (first..third quartile) of the whole, and the time a row; `x` is the median of the rounds' \
     ratios.";
@@ -35,9 +35,9 @@ macro_rules! database {
             }
 
             /// The time of the change.
-            pub(super) async fn change(url: &str) -> Result<Duration, BoxError> {
+            pub(super) async fn change(url: &str, size: i64) -> Result<Duration, BoxError> {
                 let pool = <$pool>::connect(url).await?;
-                let pace = Pace::default().sizes(SIZE..=SIZE);
+                let pace = Pace::default().sizes(size..=size);
                 let runner = Runner::new(&pool).changes(changes![add]).pace(pace);
                 // The tables of Flamingock are there before.
                 Runner::new(&pool).changes([]).run().await?;
@@ -47,7 +47,7 @@ macro_rules! database {
             }
 
             /// The time of the loop.
-            pub(super) async fn by_hand(url: &str) -> Result<Duration, BoxError> {
+            pub(super) async fn by_hand(url: &str, size: i64) -> Result<Duration, BoxError> {
                 let mut connection = <$connection>::connect(url).await?;
                 let saved = "CREATE TABLE saved (last_id BIGINT NOT NULL)";
                 sqlx::raw_sql(saved).execute(&mut connection).await?;
@@ -60,9 +60,15 @@ macro_rules! database {
                     let last = sqlx::query_scalar::<_, Option<i64>>(concat!(
                         "SELECT max(id) FROM (SELECT id FROM many WHERE id > ",
                         $first,
-                        " ORDER BY id LIMIT 500) AS part"
+                        " ORDER BY id LIMIT ",
+                        $second,
+                        ") AS part"
                     ));
-                    let last = last.bind(after).fetch_one(&mut *transaction).await?;
+                    let last = last
+                        .bind(after)
+                        .bind(size)
+                        .fetch_one(&mut *transaction)
+                        .await?;
                     let Some(last) = last else {
                         break;
                     };
@@ -101,45 +107,66 @@ pub(crate) async fn measure(extent: Extent) -> Result<Findings, BoxError> {
         Extent::Full => (200_000, 5),
     };
     let title = format!("A change in batches: N = {rows}");
-    let head = ["database", "loop by hand", "change in batches", "a row"];
+    let head = [
+        "database",
+        "rows a batch",
+        "loop by hand",
+        "change in batches",
+        "a row",
+    ];
     let mut table = Table::new(&title, NOTE, &head);
     for database in Database::ALL {
         println!("  {}", database.name());
-        let mut samples = [Samples::default(), Samples::default()];
-        for round in 0..=rounds {
-            for turn in 0..2 {
-                let index = (turn + round) % 2;
-                let home = database.fresh().await?;
-                database.write_eagerly(&home).await?;
-                fill(database, &home.url, rows).await?;
-                let took = match (database, index) {
-                    (Database::Sqlite, 0) => on_sqlite::by_hand(&home.url).await?,
-                    (Database::Sqlite, _) => on_sqlite::change(&home.url).await?,
-                    (Database::Postgres, 0) => on_postgres::by_hand(&home.url).await?,
-                    (Database::Postgres, _) => on_postgres::change(&home.url).await?,
-                    (Database::MariaDb, 0) => on_mariadb::by_hand(&home.url).await?,
-                    (Database::MariaDb, _) => on_mariadb::change(&home.url).await?,
-                };
-                if round > 0 {
-                    samples[index].push(took);
+        for size in SIZES {
+            let mut samples = [Samples::default(), Samples::default()];
+            for round in 0..=rounds {
+                for turn in 0..2 {
+                    let index = (turn + round) % 2;
+                    let took = once(database, index, rows, size).await?;
+                    if round > 0 {
+                        samples[index].push(took);
+                    }
                 }
-                let done = "SELECT count(*) FROM many WHERE n = 1";
-                let done = database.rows(&home.url, done).await?;
-                assert_eq!(done, [rows.to_string()]);
             }
+            let [by_hand, change] = samples;
+            table.row(vec![
+                database.name().to_owned(),
+                size.to_string(),
+                by_hand.to_string(),
+                format!("{change}, x{}", times(change.ratio(&by_hand))),
+                time(change.median() / f64::from(rows)),
+            ]);
         }
-        let [by_hand, change] = samples;
-        table.row(vec![
-            database.name().to_owned(),
-            by_hand.to_string(),
-            format!("{change}, x{}", times(change.ratio(&by_hand))),
-            time(change.median() / f64::from(rows)),
-        ]);
     }
     Ok(Findings {
         tables: vec![table],
         ..Findings::default()
     })
+}
+
+/// One of both, on a database of its own.
+async fn once(
+    database: Database,
+    index: usize,
+    rows: u32,
+    size: i64,
+) -> Result<Duration, BoxError> {
+    let home = database.fresh().await?;
+    database.write_eagerly(&home).await?;
+    fill(database, &home.url, rows).await?;
+    let url = &home.url;
+    let took = match (database, index) {
+        (Database::Sqlite, 0) => on_sqlite::by_hand(url, size).await?,
+        (Database::Sqlite, _) => on_sqlite::change(url, size).await?,
+        (Database::Postgres, 0) => on_postgres::by_hand(url, size).await?,
+        (Database::Postgres, _) => on_postgres::change(url, size).await?,
+        (Database::MariaDb, 0) => on_mariadb::by_hand(url, size).await?,
+        (Database::MariaDb, _) => on_mariadb::change(url, size).await?,
+    };
+    let done = "SELECT count(*) FROM many WHERE n = 1";
+    let done = database.rows(url, done).await?;
+    assert_eq!(done, [rows.to_string()]);
+    Ok(took)
 }
 
 /// Creates the table with its rows.

@@ -2,7 +2,7 @@
 
 use flamingock::audit::{StoreError, StoreErrorKind};
 use redis::aio::MultiplexedConnection;
-use redis::{Client, FromRedisValue, RedisError, ScriptInvocation};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisError, ScriptInvocation};
 use tokio::sync::Mutex;
 
 /// A client with one connection, which is opened when it is needed. It belongs to the runtime that
@@ -53,7 +53,12 @@ impl Connection {
         if let Some(open) = &*open {
             return Ok(open.clone());
         }
-        let connected = self.client.get_multiplexed_async_connection().await;
+        // The engine waits as long as it has to: an answer that is given up may still come true.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let connected = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await;
         let connected = connected.map_err(|error| error_of(action, error))?;
         *open = Some(connected.clone());
         Ok(connected)
@@ -65,9 +70,11 @@ impl Connection {
         answer: Result<T, RedisError>,
     ) -> Result<T, StoreError> {
         if let Err(error) = &answer
-            && (error.is_io_error() || error.is_unrecoverable_error())
+            && (error.is_io_error()
+                || error.is_unrecoverable_error()
+                || error.code() == Some("READONLY"))
         {
-            // The next request opens another one.
+            // The next request opens another one, perhaps to another server.
             *self.open.lock().await = None;
         }
         answer.map_err(|error| error_of(action, error))
@@ -80,7 +87,10 @@ fn error_of(action: &'static str, error: RedisError) -> StoreError {
         _ if is_lost => StoreErrorKind::Disconnected,
         Some("READONLY") => StoreErrorKind::ReadOnly,
         Some("NOAUTH" | "NOPERM" | "WRONGPASS") => StoreErrorKind::Denied,
-        Some("BUSY" | "LOADING") => StoreErrorKind::Busy,
+        Some("MASTERDOWN" | "NOREPLICAS" | "CLUSTERDOWN" | "TRYAGAIN" | "LOADING") => {
+            StoreErrorKind::Disconnected
+        }
+        Some("BUSY") => StoreErrorKind::Busy,
         _ => StoreErrorKind::Other,
     };
     StoreError::new(kind, action, error)

@@ -4,7 +4,8 @@
 //!
 //! Redis acknowledges a write before it is on disk, unless it is told otherwise, and would forget
 //! that a change is applied: [`RedisStore`] refuses a server without `appendonly yes` and
-//! `appendfsync always`.
+//! `appendfsync always`, and one that may evict keys. It needs one server: a replica may lack what
+//! its primary has acknowledged, so a failover would apply changes again.
 
 mod connection;
 mod scripts;
@@ -57,7 +58,12 @@ impl RedisStore {
 
     /// Fails if Redis can forget what it has acknowledged.
     async fn check(&self) -> Result<(), StoreError> {
-        for (setting, wanted) in [("appendonly", "yes"), ("appendfsync", "always")] {
+        for (setting, wanted) in [
+            ("appendonly", "yes"),
+            ("appendfsync", "always"),
+            ("no-appendfsync-on-rewrite", "no"),
+            ("maxmemory-policy", "noeviction"),
+        ] {
             let mut ask = cmd("CONFIG");
             ask.arg("GET").arg(setting);
             let answer: HashMap<String, String> = self.redis.ask(LOCK, &ask).await?;
@@ -73,7 +79,8 @@ impl RedisStore {
 }
 
 fn lock_key(service: &str, lane: &str) -> String {
-    format!("flamingock:lock:{lane}:{service}")
+    // Names may have colons.
+    format!("flamingock:lock:{}:{lane}:{service}", lane.len())
 }
 
 fn key(what: &str, service: &str) -> String {
@@ -193,11 +200,15 @@ impl AuditStore for RedisStore {
             .key(key("entries", service))
             .key(key("latest", service))
             .key(COUNTER)
+            .key(key("keys", service))
             .arg(&grant.run_id)
             .arg(grant.fencing_token.to_string());
         for entry in entries {
             let text = serde_json::to_string(&(grant, entry)).map_err(unreadable)?;
-            script.arg(&entry.change_id).arg(text);
+            script
+                .arg(&entry.idempotency_key)
+                .arg(&entry.change_id)
+                .arg(text);
         }
         let first: Option<i64> = self.redis.run(WRITE, &script).await?;
         first.ok_or_else(|| {

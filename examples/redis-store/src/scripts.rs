@@ -43,18 +43,23 @@ pub(crate) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// `KEYS`: the lock, the entries, the latest entries, the counter. `ARGV`: run, token, and for each
-/// entry its change and its text. Returns the position of the first one; nothing for another owner.
+/// `KEYS`: the lock, the entries, the latest entries, the counter, the idempotency keys. `ARGV`: run,
+/// token, and for each entry its key, its change and its text. Returns the position of the first one;
+/// nothing for another owner. An entry that is there already is not appended again.
 pub(crate) static APPEND: LazyLock<Script> = LazyLock::new(|| {
     script(
         "if not owned(ARGV[1], ARGV[2]) then return nil end
          local first
-         for at = 3, #ARGV, 2 do
-           local position = redis.call('INCR', KEYS[4])
+         for at = 3, #ARGV, 3 do
+           local known = redis.call('HGET', KEYS[5], ARGV[at])
+           local position = known and tonumber(known) or redis.call('INCR', KEYS[4])
            first = first or position
-           local entry = position .. ' ' .. stamp(now) .. ' ' .. ARGV[at + 1]
-           redis.call('RPUSH', KEYS[2], entry)
-           if ARGV[at] ~= '' then redis.call('HSET', KEYS[3], ARGV[at], entry) end
+           if not known then
+             local entry = position .. ' ' .. stamp(now) .. ' ' .. ARGV[at + 2]
+             redis.call('HSET', KEYS[5], ARGV[at], position)
+             redis.call('RPUSH', KEYS[2], entry)
+             if ARGV[at + 1] ~= '' then redis.call('HSET', KEYS[3], ARGV[at + 1], entry) end
+           end
          end
          return first",
     )

@@ -67,7 +67,8 @@ pub struct ChangeProgress {
     #[serde(
         rename = "pause_ms",
         serialize_with = "time::milliseconds_if_any",
-        deserialize_with = "time::milliseconds_if_any_back"
+        deserialize_with = "time::milliseconds_if_any_back",
+        default
     )]
     pub pause: Option<Duration>,
     /// The size of each batch, if an operator set one.

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::entry::State;
 use crate::util::time;
 
 /// The state of a change in batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ProgressState {
@@ -22,6 +22,15 @@ pub enum ProgressState {
     Cancelled,
     /// An undo works on the change in batches, or the next undo continues.
     RollingBack,
+}
+
+/// Any other word is that of a change with work to do.
+impl<'de> Deserialize<'de> for ProgressState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ProgressState, D::Error> {
+        Ok(ProgressState::from_word(&String::deserialize(
+            deserializer,
+        )?))
+    }
 }
 
 impl ProgressState {
@@ -123,7 +132,8 @@ pub struct ControlRequest {
     /// When it was asked, by the database's clock; `None` in a request to make.
     #[serde(
         serialize_with = "time::serialize_if_any",
-        deserialize_with = "time::deserialize_if_any"
+        deserialize_with = "time::deserialize_if_any",
+        default
     )]
     pub requested_at: Option<SystemTime>,
 }
@@ -156,7 +166,8 @@ pub struct ProgressControl {
     #[serde(
         rename = "pause_ms",
         serialize_with = "time::milliseconds_if_any",
-        deserialize_with = "time::milliseconds_if_any_back"
+        deserialize_with = "time::milliseconds_if_any_back",
+        default
     )]
     pub pause: Option<Duration>,
     /// The size of each batch, if an operator set one.
@@ -195,7 +206,8 @@ pub enum ControlChange {
         #[serde(
             rename = "pause_ms",
             serialize_with = "time::milliseconds_if_any",
-            deserialize_with = "time::milliseconds_if_any_back"
+            deserialize_with = "time::milliseconds_if_any_back",
+            default
         )]
         pause: Option<Duration>,
         /// The size of each batch.

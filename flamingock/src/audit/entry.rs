@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::grant::LockGrant;
-use crate::change::definition::Recovery;
+use crate::change::definition::{Recovery, known_recovery};
 use crate::util::error_chain::ErrorChain;
 use crate::util::random::new_id;
 use crate::util::time;
@@ -147,6 +147,7 @@ pub struct NewEntry {
     /// How the attempt ran.
     pub transaction_mode: TransactionMode,
     /// The change's recovery setting; `None` if the code is not known.
+    #[serde(default, deserialize_with = "known_recovery")]
     pub recovery: Option<Recovery>,
     /// The source of the entry.
     pub origin: Origin,
@@ -156,7 +157,8 @@ pub struct NewEntry {
     #[serde(
         rename = "duration_ms",
         serialize_with = "time::milliseconds_if_any",
-        deserialize_with = "time::milliseconds_if_any_back"
+        deserialize_with = "time::milliseconds_if_any_back",
+        default
     )]
     pub duration: Option<Duration>,
     /// `file:line` of the change.
@@ -384,6 +386,7 @@ pub struct LatestEntry {
     /// The chain of causes, if the attempt failed.
     pub error: Option<ErrorChain>,
     /// The change's recovery setting at that time; `None` if it is not known.
+    #[serde(default, deserialize_with = "known_recovery")]
     pub recovery: Option<Recovery>,
     /// An operator's reason, or the step that the attempt reached: `step 2 of 5`. `None` for an
     /// applied change.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::entry::{Entry, Origin, State, TransactionMode};
-use crate::change::definition::Recovery;
+use crate::change::definition::{Recovery, known_recovery};
 use crate::util::error_chain::ErrorChain;
 use crate::util::time;
 
@@ -106,14 +106,15 @@ struct Read {
     attempt: u32,
     state: State,
     transaction_mode: TransactionMode,
+    #[serde(default, deserialize_with = "known_recovery")]
     recovery: Option<Recovery>,
     origin: Origin,
     operator: Option<String>,
     #[serde(deserialize_with = "time::deserialize")]
     started_at: SystemTime,
-    #[serde(deserialize_with = "time::deserialize_if_any")]
+    #[serde(deserialize_with = "time::deserialize_if_any", default)]
     finished_at: Option<SystemTime>,
-    #[serde(deserialize_with = "time::milliseconds_if_any_back")]
+    #[serde(deserialize_with = "time::milliseconds_if_any_back", default)]
     duration_ms: Option<Duration>,
     error: Option<ErrorChain>,
     reason: Option<String>,

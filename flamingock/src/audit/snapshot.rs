@@ -31,7 +31,8 @@ pub struct LockStatus {
     /// When the lease ends unless it is renewed; `None` if it ends with the owner's process.
     #[serde(
         serialize_with = "time::serialize_if_any",
-        deserialize_with = "time::deserialize_if_any"
+        deserialize_with = "time::deserialize_if_any",
+        default
     )]
     pub expires_at: Option<SystemTime>,
     /// What the owner is working on.

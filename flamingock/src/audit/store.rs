@@ -54,7 +54,8 @@ pub struct HistoryFilter {
     /// Only entries whose attempt began at or after this time.
     #[serde(
         serialize_with = "time::serialize_if_any",
-        deserialize_with = "time::deserialize_if_any"
+        deserialize_with = "time::deserialize_if_any",
+        default
     )]
     pub since: Option<SystemTime>,
     /// Only the latest entry of each change, and the latest of the entries that concern no change.
@@ -187,6 +188,10 @@ pub trait AuditStore: fmt::Debug + Send + Sync {
 
     /// Appends entries durably, if `grant` is the latest one. Returns the position of the first
     /// entry.
+    ///
+    /// An append whose answer was lost may arrive late. A store behind a network refuses entries
+    /// whose idempotency keys it has, and one that says that an attempt began or failed after its
+    /// last entry, or they could end up behind it.
     ///
     /// # Errors
     /// [`StoreErrorKind::Refused`](super::StoreErrorKind::Refused) if the lock has another owner,
@@ -356,6 +361,8 @@ pub trait LockStore: LeaseRenewer {
     ///
     /// A run that has the lock already gets it again, with the same fencing token and a new lease,
     /// because the answer to its first request may have been lost.
+    ///
+    /// Forgets the digest of the last release: until the next one, no pipeline counts as applied.
     async fn acquire(&self, claim: &AcquireRequest) -> Result<Option<Acquired>, StoreError>;
 
     /// Makes sure that earlier owners which did not release the lock can commit nothing any more.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// What the engine may do, without manual resolution, about an attempt that was interrupted, or
 /// that failed and was not rolled back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recovery {
     /// An operator decides: the change becomes an issue.
@@ -26,7 +26,6 @@ impl Recovery {
     }
 
     /// Returns the setting that the audit recorded; `None` for any other text.
-    #[cfg(feature = "_sqlx")]
     pub(crate) fn recorded(text: &str) -> Option<Recovery> {
         match text {
             "manual" => Some(Recovery::Manual),
@@ -34,6 +33,14 @@ impl Recovery {
             _ => None,
         }
     }
+}
+
+/// Reads the setting; that of a later version is not known.
+pub(crate) fn known_recovery<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Recovery>, D::Error> {
+    let word = <Option<String> as serde::Deserialize>::deserialize(deserializer)?;
+    Ok(word.and_then(|word| Recovery::recorded(&word)))
 }
 
 /// Whether an applied change runs again.

@@ -83,14 +83,23 @@ impl Prepared {
         signals: &StopSignal,
     ) -> Result<RunState, Error> {
         // What is undone from now on stays undone until the next start.
-        let since = match self.look_at_all().await {
-            Ok((_, plan)) => {
-                let seen = plan.steps().filter_map(|step| step.latest.as_ref());
-                seen.map(|latest| latest.seq).max().unwrap_or(0)
+        let since = loop {
+            match self.look_at_all().await {
+                Ok((_, plan)) => {
+                    let seen = plan.steps().filter_map(|step| step.latest.as_ref());
+                    break seen.map(|latest| latest.seq).max().unwrap_or(0);
+                }
+                // The application serves requests meanwhile, and the database comes back.
+                Err(error) if error.may_pass() && signals.now() == StopReason::No => {
+                    tracing::warn!(%error, "waiting for the database");
+                }
+                Err(error) => return Err(error),
             }
-            // The application serves requests meanwhile, and the database comes back.
-            Err(error) if error.may_pass() => i64::MAX,
-            Err(error) => return Err(error),
+            tokio::select! {
+                biased;
+                _ = signals.wait(|stop| *stop != StopReason::No) => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
         };
         loop {
             let run_state = self.pass(done, since, signals).await?;
@@ -209,13 +218,9 @@ impl Prepared {
             waiting.tell(snapshot.lock.as_ref(), &self.events);
             return Ok(None);
         }
-        if let Some(ended) = nothing_to_do(&plan, at, since) {
+        let step = &plan.stages[at.0][at.1];
+        if let Some(ended) = nothing_to_do(&plan, at, since).or_else(|| halted(step)) {
             return Ok(Some(ended));
-        }
-        if let Some(halted) = plan.stages[at.0][at.1].halted() {
-            let halted = ErrorChain::text(&halted);
-            let halted = ExecutionOutcome::failed(Outcome::Paused, halted);
-            return Ok(Some(Ended::Executed(Box::new((halted, Duration::ZERO)))));
         }
         // The loss of either lock must not end the whole run.
         let (held, own) = (signals.of_another_lock(), signals.of_another_lock());
@@ -236,7 +241,8 @@ impl Prepared {
                 return looked.map(|_| None);
             }
         };
-        if let Some(ended) = nothing_to_do(&plan, at, since) {
+        let step = &plan.stages[at.0][at.1];
+        if let Some(ended) = nothing_to_do(&plan, at, since).or_else(|| halted(step)) {
             self.release(lane, None, None).await;
             return Ok(Some(ended));
         }
@@ -374,6 +380,13 @@ fn nothing_to_do(plan: &Plan, at: (usize, usize), since: i64) -> Option<Ended> {
         | Decision::Resolve
         | Decision::Later(_) => None,
     }
+}
+
+/// Returns the outcome of a change that an operator paused or cancelled.
+fn halted(step: &Step) -> Option<Ended> {
+    let error = ErrorChain::text(&step.halted()?);
+    let halted = ExecutionOutcome::failed(Outcome::Paused, error);
+    Some(Ended::Executed(Box::new((halted, Duration::ZERO))))
 }
 
 /// Reports whether an undo after this entry has reversed the change.

@@ -37,10 +37,17 @@ pub(super) fn report(
             || steps
                 .iter()
                 .any(|step| matches!(step.decision, Decision::Issue(_)));
+        // An operator undid, paused or cancelled a change in the background: those behind it wait.
+        let mut waits = false;
         let mut changes = Vec::with_capacity(steps.len());
         for (place, step) in steps.iter().enumerate() {
             let executed = done.get(index).and_then(|stage| stage.get(place)?.as_ref());
-            changes.push(change_report(step, executed, is_halted));
+            let mut change = change_report(step, executed, is_halted);
+            if waits && change.outcome == Outcome::Blocked && change.issue.is_none() {
+                change.outcome = Outcome::Pending;
+            }
+            waits |= executed.is_some_and(|(executed, _)| executed.outcome == Outcome::Pending);
+            changes.push(change);
             // After the whole run has ended, the remaining changes are not blocked but not reached.
             is_halted |= matches!(step.decision, Decision::Waits(_));
             is_halted |= executed.is_some_and(|(executed, _)| {

@@ -1,5 +1,7 @@
 //! The rows of a [`Keyset`] that fail, while the others are done.
 
+use std::ops::Range;
+
 use super::keyset::{Key, KeyRange, Keyset, KeysetConnection};
 use crate::change::batch::{Batch, Next};
 
@@ -27,33 +29,37 @@ impl Keyset {
             [] => self.keys(&range, connection).await?,
             keys => keys.to_vec(),
         };
-        // Rows that failed before are not next to each other.
-        let parts: Vec<&[Key]> = match again {
-            [] => vec![&keys],
-            _ => keys.chunks(1).collect(),
-        };
         let (mut next, mut rows) = (range.next, 0);
         let names = self.names(connection);
-        let mut left: Vec<&[Key]> = parts.into_iter().rev().collect();
+        // Rows that failed before are not next to each other.
+        let mut left: Vec<Range<usize>> = match again {
+            [] => vec![0..keys.len()],
+            _ => (0..keys.len()).map(|at| at..at + 1).rev().collect(),
+        };
         while let Some(part) = left.pop() {
-            let (Some(first), Some(last)) = (part.first(), part.last()) else {
+            let Some(last) = part.end.checked_sub(1).and_then(|last| keys.get(last)) else {
                 continue;
             };
-            let condition = match part {
-                [only] => connection.compare(&names, "=", only),
-                _ => format!(
-                    "({} AND {})",
-                    connection.compare(&names, ">=", first),
-                    connection.compare(&names, "<=", last)
-                ),
+            // Keys may differ and be equal to the database: each row belongs to one part.
+            let before = match part.start.checked_sub(1) {
+                Some(before) => keys.get(before),
+                None => batch.cursor(),
+            };
+            let up_to = connection.compare(&names, "<=", last);
+            let condition = match before {
+                _ if !again.is_empty() => connection.compare(&names, "=", last),
+                Some(before) => {
+                    format!("({} AND {up_to})", connection.compare(&names, ">", before))
+                }
+                None => up_to,
             };
             let text = statement.replace("{range}", &condition);
             match in_savepoint(connection, text).await? {
                 Ok(done) => rows += done,
-                Err(error) if part.len() == 1 => next = next.failed_row(first.clone(), error),
+                Err(error) if part.len() == 1 => next = next.failed_row(last.clone(), error),
                 Err(_) => {
-                    let (lower, upper) = part.split_at(part.len() / 2);
-                    left.extend([upper, lower]);
+                    let middle = part.start + part.len() / 2;
+                    left.extend([middle..part.end, part.start..middle]);
                 }
             }
         }
@@ -120,6 +126,8 @@ async fn in_savepoint<C: KeysetConnection>(
     // The statement itself may be wrong.
     if connection.is_ambiguous(&error) {
         connection.send(format!("EXPLAIN {text}")).await?;
+        // Only the first statement of a text is explained.
+        connection.send(BACK.to_owned()).await?;
     }
     connection.send(RELEASE.to_owned()).await?;
     Ok(Err(error))

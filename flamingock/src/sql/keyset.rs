@@ -149,6 +149,12 @@ impl Keyset {
         self.keys.iter().map(|key| connection.name(key)).collect()
     }
 
+    fn select_key<C: KeysetConnection>(&self, connection: &C) -> String {
+        let names = self.names(connection);
+        let columns: Vec<String> = names.iter().map(|name| connection.column(name)).collect();
+        format!("SELECT {}", columns.join(", "))
+    }
+
     fn quoted_table<C: KeysetConnection>(&self, connection: &C) -> String {
         let table = self.table.split('.').map(|part| connection.name(part));
         table.collect::<Vec<_>>().join(".")
@@ -156,10 +162,8 @@ impl Keyset {
 
     /// Returns the beginning of a query for keys.
     pub(super) fn select<C: KeysetConnection>(&self, connection: &C) -> String {
-        let names = self.names(connection);
-        let columns: Vec<String> = names.iter().map(|name| connection.column(name)).collect();
         let table = self.quoted_table(connection);
-        format!("SELECT {} FROM {table}", columns.join(", "))
+        format!("{} FROM {table}", self.select_key(connection))
     }
 
     /// Returns the rows of this batch, for statements of your own; `None` if the table has none.
@@ -178,6 +182,7 @@ impl Keyset {
             return Err(invalid(rule));
         }
         let (names, table) = (self.names(connection), self.quoted_table(connection));
+        let select_key = self.select_key(connection);
         let select = self.select(connection);
         let again = batch.rows_to_retry().iter();
         let again: Vec<String> = again
@@ -212,11 +217,15 @@ impl Keyset {
             Some(lower) => format!("({lower} AND {upper})"),
             None => format!("({upper})"),
         };
+        // The bound is outside: with it, a planner without statistics would read all rows up to it.
+        let after = lower.as_ref().map(|lower| format!(" WHERE {lower}"));
         let last = format!(
-            "{select} WHERE {} ORDER BY {} LIMIT 1 OFFSET {}",
-            and(upper(&bound)),
+            "{select_key} FROM (SELECT {} FROM {table}{} ORDER BY {} LIMIT 1 OFFSET {}) AS flamingock_rows WHERE {}",
+            names.join(", "),
+            after.unwrap_or_default(),
             order(""),
-            batch.size().max(1) - 1
+            batch.size().max(1) - 1,
+            upper(&bound)
         );
         let (conditions, all) = (last, and(upper(&bound)));
         let last = self.read(connection, conditions).await?;

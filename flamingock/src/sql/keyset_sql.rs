@@ -148,7 +148,8 @@ pub(super) fn is_ambiguous(kind: DatabaseKind, error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code);
-    kind == DatabaseKind::Sqlite && code.is_some_and(|code| code == "1")
+    let code = code.and_then(|code| code.parse::<i32>().ok());
+    kind == DatabaseKind::Sqlite && code.is_some_and(|code| code & 0xff == 1)
 }
 
 /// Errors about values for which MySQL has no state of their own: a column without a default, a value

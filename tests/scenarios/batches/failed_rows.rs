@@ -7,10 +7,10 @@ use flamingock::{
     Batch, BoxError, ErrorKind, Key, Keyset, Next, Outcome, Resolution, Runner, UndoTarget, change,
     changes, rollback,
 };
-use flamingock_tests::{audit, execute, query, strings};
+use flamingock_tests::{Backend as _, audit, execute, query, strings};
 use sqlx::Pool;
 
-use super::super::{Connection, Db};
+use super::super::{Backend, Connection, Db};
 use super::{SIZE, fresh, times};
 
 /// The rows that cannot be done, and how many may fail.
@@ -322,4 +322,28 @@ async fn keyset_collects_only_in_a_transaction() {
         // SQLite begins a transaction with a savepoint.
         assert_eq!(times(&pool).await, ["1|100"]);
     }
+}
+
+#[tokio::test]
+async fn rows_whose_keys_are_equal_to_the_database_are_done_once() {
+    let (_database, pool) = fresh().await;
+    // MariaDB compares without case by itself, PostgreSQL does not.
+    let text = match Backend::NAME {
+        "SQLite" => "VARCHAR(10) COLLATE NOCASE",
+        _ => "VARCHAR(10)",
+    };
+    let create =
+        format!("CREATE TABLE limited (a {text} NOT NULL, times INT NOT NULL CHECK (times < 5))");
+    execute(&pool, &create).await;
+    execute(
+        &pool,
+        "INSERT INTO limited VALUES ('a', 0), ('A', 0), ('b', 4), ('c', 0)",
+    )
+    .await;
+    let items = Keyset::table("limited").key("a").collect_failed_rows(5);
+    let runner = Runner::new(&pool).changes(changes![add]).operator("ada");
+    let error = runner.provide(items).run().await.unwrap_err();
+    assert!(format!("{error:?}").contains("1 row failed"), "{error:?}");
+    let counts = "SELECT times, count(*) FROM limited GROUP BY times ORDER BY times";
+    assert_eq!(strings(&pool, counts).await, ["1|3", "4|1"]);
 }

@@ -546,3 +546,50 @@ async fn rows_of_an_undo_that_fail_are_reversed_by_the_next_undo() {
     runner().run().await.unwrap();
     assert_eq!(times(&pool).await, ["1|100"]);
 }
+
+/// The rollback of the change in a release in which it has no transaction any more.
+mod outside {
+    use super::*;
+
+    #[change(id = "fill", order = "001", batch, register = false)]
+    async fn fill(
+        batch: Batch<i64>,
+        db: &mut Connection,
+        wanted: &Wanted,
+    ) -> Result<Next<i64>, BoxError> {
+        one_batch(batch, db, wanted).await
+    }
+
+    #[rollback(fill, batch, transaction = false)]
+    async fn back(
+        batch: Batch<i64>,
+        db: &mut Connection,
+        undoing: &Undoing,
+    ) -> Result<Next<i64>, BoxError> {
+        one_batch_back(batch, db, undoing).await
+    }
+
+    pub(super) fn runner(pool: &Pool<Db>) -> Runner {
+        let runner = Runner::new(pool).changes(changes![fill]).operator("ada");
+        runner
+            .provide(Wanted::default())
+            .provide(Undoing::default())
+    }
+}
+
+#[tokio::test]
+async fn undo_is_not_continued_in_another_transaction_mode() {
+    let place = Place::fresh(Which::Here).await;
+    place.plain().run().await.unwrap();
+    place.undo_fails().await;
+    for _ in 0..2 {
+        let error = outside::runner(&place.audit)
+            .undo(UndoTarget::Last)
+            .await
+            .unwrap_err();
+        let told = "its code worked in another way then";
+        assert!(format!("{error:?}").contains(told), "{error:?}");
+        assert_eq!(times(&place.rows).await, ["0|14", "1|86"]);
+    }
+    place.undo_continues(14).await;
+}

@@ -25,6 +25,10 @@ async fn fill(
     steps.batch(batch, db).await
 }
 
+/// Comes behind it.
+#[change(id = "later", order = "002", phase = "background", register = false)]
+async fn later() {}
+
 #[rollback(fill)]
 async fn empty(db: &mut Connection) -> Result<(), sqlx::Error> {
     query(db, "DELETE FROM done").await.map(drop)
@@ -32,7 +36,7 @@ async fn empty(db: &mut Connection) -> Result<(), sqlx::Error> {
 
 fn runner(pool: &Pool<Db>, steps: &Steps) -> Runner {
     Runner::new(pool)
-        .changes(changes![fill])
+        .changes(changes![fill, later])
         .provide(steps.clone())
         .operator("ada")
 }
@@ -58,7 +62,9 @@ async fn change_that_is_undone_meanwhile_stays_undone_until_the_next_start() {
     assert_eq!(undone.changes().next().unwrap().outcome, Outcome::Undone);
     steps.permits.add_permits(100);
     for instance in instances {
-        instance.wait().await.unwrap();
+        let report = instance.wait().await.unwrap();
+        let outcomes: Vec<Outcome> = report.changes().map(|change| change.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Pending, Outcome::Pending]);
     }
     assert_eq!(done(&pool).await, Vec::<String>::new());
     // The next start applies it.

@@ -95,7 +95,8 @@ impl Execution<'_> {
             false => Vec::new(),
         };
         let mut progress = claimed;
-        let (mut last, mut tidied) = (None, Instant::now());
+        let (mut last, mut owed) = (None, Duration::ZERO);
+        let mut tidied = Instant::now();
         report.tell(&progress, &before);
         while !progress.finished || !again.is_empty() {
             if let Some(database) = self.place(work.body)
@@ -104,7 +105,9 @@ impl Execution<'_> {
                 database.between_batches().await;
                 tidied = Instant::now();
             }
-            let size = self.until_next_batch(work, &progress, last).await?;
+            let size = self
+                .until_next_batch(work, &progress, last, &mut owed)
+                .await?;
             if let Err(reason) = self.executor.lease.confirm().await {
                 return Err(Box::new(ExecutionOutcome::lost(reason)));
             }

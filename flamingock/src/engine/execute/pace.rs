@@ -23,6 +23,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Longer than the longest pause after which SQLite tries again to write.
 const LONGEST_GAP: Duration = Duration::from_millis(125);
 
+/// Others that poll would hardly find a shorter one.
+const SHORTEST_GAP: Duration = Duration::from_millis(10);
+
 /// How long a throttle may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -43,6 +46,7 @@ impl Execution<'_> {
         work: &BatchWork<'_>,
         progress: &Progress,
         last: Option<Duration>,
+        owed: &mut Duration,
     ) -> Result<Size, Box<ExecutionOutcome>> {
         let pace = self.executor.pace;
         let mut pause = None;
@@ -72,7 +76,7 @@ impl Execution<'_> {
                 None => Duration::ZERO,
                 Some(took) => {
                     let set = control.as_ref().and_then(|one| one.pause);
-                    set.unwrap_or(pace.pause).max(self.gap(work, took))
+                    set.unwrap_or(pace.pause).max(self.gap(work, took, owed))
                 }
             });
             if !left.is_zero() {
@@ -105,9 +109,16 @@ impl Execution<'_> {
 
     /// Returns how long others must be able to write between two batches. Where one connection writes
     /// at a time, the others poll, and would find it busy again and again.
-    fn gap(&self, work: &BatchWork<'_>, took: Duration) -> Duration {
+    /// After short batches the time is `owed`, until it is worth a pause.
+    fn gap(&self, work: &BatchWork<'_>, took: Duration, owed: &mut Duration) -> Duration {
         match self.place(work.body) {
-            Some(database) if database.is_single_writer() => (took / 8).min(LONGEST_GAP),
+            Some(database) if database.is_single_writer() => {
+                *owed += (took / 8).min(LONGEST_GAP);
+                match *owed < SHORTEST_GAP {
+                    true => Duration::ZERO,
+                    false => std::mem::take(owed),
+                }
+            }
             _ => Duration::ZERO,
         }
     }

@@ -25,7 +25,7 @@ use super::outcome::{ExecutionOutcome, introduced, issue};
 
 const GONE: &str = "the progress of its rollback is not in the table `flamingock_progress` any more, so it is unknown which batches are committed: restore the row, or look at what was reversed, and mark the change";
 
-const OTHER_CODE: &str = "its rollback has begun, and its code worked in another way then: it has lost or got the key `batch`, its connection or its transaction. Continue with that code; or look at what was reversed, and mark the change";
+const OTHER_CODE: &str = "its rollback has begun, and its code worked in another way then (it has lost or got the key `batch`, its connection or its transaction), or one of its statements committed a batch before its end. Continue with that code; or look at what was reversed, and mark the change";
 
 impl Execution<'_> {
     pub(super) async fn undo_batches(
@@ -48,6 +48,10 @@ impl Execution<'_> {
         let other_mode = latest
             .map(|latest| &latest.transaction_mode)
             .filter(|ran| **ran != mode);
+        // Nothing is written: the code of then can continue.
+        if other_mode.is_some() {
+            return issue(Cause::UndoUnfinished, ErrorChain::text(OTHER_CODE));
+        }
         let work = BatchWork {
             attempt,
             claim: self.claim(attempt, !step.is_rolling_back(), true),
@@ -87,9 +91,7 @@ impl Execution<'_> {
             return self.batch_failed(&work, midway(&claimed)).await;
         }
         // What it did so far is only known to code that works in the same way.
-        if latest.is_some()
-            && (other_mode.is_some() || claimed.batches > 0 && body.cursor().is_none())
-        {
+        if latest.is_some() && claimed.batches > 0 && body.cursor().is_none() {
             return self.batch_failed(&work, ErrorChain::text(OTHER_CODE)).await;
         }
         if let Some(cursor) = body.cursor()

@@ -27,6 +27,7 @@ rules! {
     append_by_the_owner_of_another_service_is_refused: "the lock of one service does not open the audit of another";
     refused_append_writes_nothing: "of entries that are refused, none is there";
     snapshot_has_the_latest_entries: "the snapshot has the latest entry of each change";
+    latest_entry_is_whole: "the latest entry of a change has all that its entry in the history has";
     snapshot_of_another_digest_has_the_entries: "the snapshot has the entries unless the digest is that of the last release";
     history_is_filtered: "the history has the entries that match the filter, and no others";
     latest_entries_are_filtered: "`latest_only` keeps the latest entry of each change, before the other conditions";
@@ -103,7 +104,8 @@ async fn are_kept(store: &dyn Store, entries: &[NewEntry]) -> Verdict {
     Ok(())
 }
 
-async fn entry_is_kept_whole(store: &dyn Store) -> Verdict {
+/// An entry with all fields.
+fn whole() -> NewEntry {
     let mut whole = entry("create-users", 3, State::Failed);
     whole.description = "Creates the users.\nAnd their index.".to_owned();
     whole.recovery = Some(Recovery::Retry);
@@ -118,7 +120,11 @@ async fn entry_is_kept_whole(store: &dyn Store) -> Verdict {
         metadata: Some("{\"region\":\"eu\"}".to_owned()),
         ..(*whole.origin_facts).clone()
     });
-    are_kept(store, &[whole]).await
+    whole
+}
+
+async fn entry_is_kept_whole(store: &dyn Store) -> Verdict {
+    are_kept(store, &[whole()]).await
 }
 
 async fn optional_fields_stay_unknown(store: &dyn Store) -> Verdict {
@@ -158,7 +164,7 @@ async fn texts_are_kept(store: &dyn Store) -> Verdict {
         entries.push(with);
     }
     let mut long = entry("a", 1, State::Failed);
-    long.error = Some(ErrorChain::text(&"long ".repeat(20_000)));
+    long.description = "long ".repeat(20_000);
     entries.push(long);
     are_kept(store, &entries).await
 }
@@ -319,6 +325,15 @@ async fn snapshot_has_the_latest_entries(store: &dyn Store) -> Verdict {
     let expected = [("a", 2, "APPLIED"), ("b", 1, "APPLIED"), ("c", 1, "FAILED")];
     let expected = expected.map(|(id, attempt, state)| (id.to_owned(), attempt, state.to_owned()));
     equal("the snapshot", latest(store, "").await?, expected.to_vec())
+}
+
+async fn latest_entry_is_whole(store: &dyn Store) -> Verdict {
+    let grant = acquired(store, "one").await?;
+    store.append(&grant, &[whole()]).await?;
+    let all = history(store).await?;
+    let expected = all.last().map(LatestEntry::from);
+    let found = store.snapshot(SERVICE, "").await?.latest.pop();
+    equal("the entry", format!("{found:?}"), format!("{expected:?}"))
 }
 
 async fn snapshot_of_another_digest_has_the_entries(store: &dyn Store) -> Verdict {

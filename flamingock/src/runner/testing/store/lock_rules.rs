@@ -17,6 +17,7 @@ rules! {
     released_lock_has_no_owner: "a lock that was released has no owner";
     tokens_grow: "each acquisition has a larger fencing token than all before it";
     released_lock_had_no_previous_run: "after a release, an acquisition names no previous run";
+    ended_lease_has_no_owner: "a lock whose lease has ended is not held, although it was not released";
     ended_lease_is_taken_over: "a lock whose lease has ended is acquired, and the previous run is named";
     renewed_lease_is_kept: "a renewed lease does not end at its first end";
     ended_lease_is_renewed: "the owner renews a lease that has ended, if no other run has taken the lock";
@@ -29,6 +30,7 @@ rules! {
     lock_is_taken_from_the_named_owner: "a forced acquisition takes the lock from the owner with that token, and from no other";
     free_lock_is_not_taken_by_force: "a forced acquisition does not take a free lock";
     digest_is_kept_by_the_release: "the digest of a release is recorded, and forgotten by a release without one";
+    digest_is_forgotten_by_an_acquisition: "from an acquisition to the next release, no digest is recorded";
     digest_of_an_old_owner_is_not_kept: "the digest of an owner whose lock was taken is not recorded";
     services_have_locks_of_their_own: "two services have two locks";
 }
@@ -53,6 +55,7 @@ async fn new_service_is_empty(store: &dyn Store) -> Verdict {
     let snapshot = store.snapshot(SERVICE, "digest").await?;
     equal("the number of entries", snapshot.latest.len(), 0)?;
     equal("up to date", snapshot.up_to_date, false)?;
+    equal("the tables exist", snapshot.tables, true)?;
     equal("the lock is held", snapshot.is_held(), false)?;
     let entries = store.history(SERVICE, &HistoryFilter::default()).await?;
     equal("the number of entries", entries.len(), 0)
@@ -117,6 +120,14 @@ async fn released_lock_had_no_previous_run(store: &dyn Store) -> Verdict {
     store.release(&grant, None).await?;
     let acquired = got(store.acquire(&request(SERVICE, "two")).await?)?;
     equal("the previous run", acquired.previous_run, None)
+}
+
+async fn ended_lease_has_no_owner(store: &dyn Store) -> Verdict {
+    acquired_for(store, "one", SHORT).await?;
+    while is_held(store).await? {
+        tokio::time::sleep(SHORT / 10).await;
+    }
+    Ok(())
 }
 
 async fn ended_lease_is_taken_over(store: &dyn Store) -> Verdict {
@@ -237,6 +248,14 @@ async fn digest_is_kept_by_the_release(store: &dyn Store) -> Verdict {
     }
     let grant = acquired(store, "two").await?;
     store.release(&grant, None).await?;
+    let snapshot = store.snapshot(SERVICE, "digest").await?;
+    equal("up to date", snapshot.up_to_date, false)
+}
+
+async fn digest_is_forgotten_by_an_acquisition(store: &dyn Store) -> Verdict {
+    let grant = acquired(store, "one").await?;
+    store.release(&grant, Some("digest")).await?;
+    acquired(store, "two").await?;
     let snapshot = store.snapshot(SERVICE, "digest").await?;
     equal("up to date", snapshot.up_to_date, false)
 }
