@@ -33,7 +33,7 @@ impl Keyset {
         let names = self.names(connection);
         // Rows that failed before are not next to each other.
         let mut left: Vec<Range<usize>> = match again {
-            [] => vec![0..keys.len()],
+            [] => std::iter::once(0..keys.len()).collect(),
             _ => (0..keys.len()).map(|at| at..at + 1).rev().collect(),
         };
         while let Some(part) = left.pop() {
