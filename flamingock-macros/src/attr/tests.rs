@@ -235,7 +235,7 @@ fn links_name_a_change() {
         ),
         (
             "a, timeout = \"1s\"",
-            "unknown key `timeout`: `#[rollback]` supports `transaction`",
+            "unknown key `timeout`: `#[rollback]` supports `transaction`, `batch`",
         ),
     ] {
         assert_eq!(parse(source).1, [expected], "{source}");
