@@ -268,8 +268,12 @@ async fn each_instance_that_waits_for_an_operator_ends_once_the_change_is_applie
         state(&pool).await == ProgressState::Paused
     })
     .await;
-    // A cancel of what is paused leaves no request.
-    operator(&pool).cancel("fill", "for good").await.unwrap();
+    // A cancel of what is paused leaves no request, once the run that was paused has let go.
+    until("the change is cancelled", async || {
+        let cancelled = operator(&pool).cancel("fill", "for good").await;
+        cancelled.unwrap() == Controlled::Done
+    })
+    .await;
     let progress = operator(&pool).progress().await.unwrap().remove(0);
     assert_eq!(progress.state, ProgressState::Cancelled);
     assert_eq!(progress.request, None);

@@ -301,6 +301,7 @@ async fn every_call_accepts_waits_of_any_length() {
                     "cancel",
                     "resume",
                     "tune",
+                    "failed_rows",
                 ]
                 .contains(&name),
                 Err(_) => false,
