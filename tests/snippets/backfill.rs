@@ -12,7 +12,7 @@ async fn fill_currency(
     batch: Batch<Key>,
     db: &mut SqliteConnection,
 ) -> Result<Next<Key>, sqlx::Error> {
-    let orders = Keyset::table("orders").key("id");
+    let orders = Keyset::table("orders").key("id").count_rows();
     let update = "UPDATE orders SET currency = 'EUR' WHERE {range} AND currency IS NULL";
     orders.execute(update, &batch, db).await
 }

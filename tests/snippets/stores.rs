@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flamingock::MemoryStore;
-use flamingock::testing::store;
+use flamingock::testing::store::{self, Optional};
 
 /// The store of the page.
 async fn new_and_empty_store() -> MemoryStore {
@@ -13,4 +13,10 @@ async fn new_and_empty_store() -> MemoryStore {
 #[tokio::test]
 async fn store_keeps_all_rules() {
     store::exercise(async || Arc::new(new_and_empty_store().await)).await;
+}
+
+#[tokio::test]
+async fn store_without_optional_parts_keeps_the_others() {
+    let left_out = [Optional::Batches, Optional::Lanes];
+    store::exercise_without(&left_out, async || Arc::new(new_and_empty_store().await)).await;
 }

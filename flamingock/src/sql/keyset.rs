@@ -36,7 +36,8 @@ use crate::util::database_kind::DatabaseKind;
 /// ```
 ///
 /// # Requirements
-/// The key is the primary key, or columns with a unique index, none of them NULL. Whole numbers,
+/// The key is the primary key, or columns with an index, none of them NULL. Rows with an equal key are
+/// in the same batch. Whole numbers,
 /// texts, UUIDs and times are fine. Values that a database cannot give back as they are, or sorts in
 /// another way than it compares them, are refused: on MySQL and MariaDB `TIMESTAMP`, `ENUM`, `SET`,
 /// fractions and binary columns. The statement must not change the key.
